@@ -1,0 +1,1 @@
+"""Video in and out: probe, split into chunks that decode alone, decode to planes, encode, join."""

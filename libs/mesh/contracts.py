@@ -1,0 +1,234 @@
+"""What the services say to each other and to their users. Nothing unknown is accepted anywhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mesh.errors import Problem
+from mesh.parameters import Parameters
+
+DISCLAIMER = (
+    "For research and general wellness only. Not a medical device: it shows and measures, it diagnoses nothing, "
+    "and must not be used to decide on treatment."
+)
+
+
+class Contract(BaseModel):
+    """Base of all messages: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- recordings and the plan ----------------------------------------------------------------------------------
+
+
+class Recording(Contract):
+    """What was found in the clip. Names, places and other tags of the file are never passed on."""
+
+    duration_s: float = Field(description="From the first frame to the end of the last, in seconds")
+    frames: int = Field(description="Frames in presentation order")
+    width: int = Field(description="Of the stored picture in pixels, before rotation")
+    height: int = Field(description="Of the stored picture in pixels, before rotation")
+    fps: float = Field(description="Mean frame rate from the time stamps, 1/s")
+    variable_rate: bool = Field(description="Whether frame distances differ by more than a tenth")
+    rotation: int = Field(default=0, description="Clockwise turn for display: 0, 90, 180 or 270 degrees")
+    codec: str = Field(description="FFmpeg's name of the codec")
+    container: str = Field(description="FFmpeg's name of the container")
+    pixel_format: str = Field(description="FFmpeg's name of the pixel format of the clip")
+    full_range: bool = Field(default=False, description="Y, U, V use 0-255 (JPEG range) instead of 16-235/240")
+    # FFmpeg's enumerations (ISO/IEC 23091-2); 2 is unspecified
+    matrix: int = Field(
+        default=2, description="Matrix coefficients; unspecified means BT.601 below 720 lines, else 709"
+    )
+    primaries: int = 2
+    transfer: int = 2
+    pixel_aspect: tuple[int, int] = Field(default=(1, 1), description="Sample aspect ratio")
+    audio: bool = Field(default=False, description="Whether an audio track is carried over")
+    bits_per_pixel: float | None = Field(default=None, description="Coded bits per pixel and frame")
+
+
+class Chunk(Contract):
+    """The frames of one span of presentation time."""
+
+    index: int
+    first: int = Field(description="Index of its first frame in the plan")
+    frames: int = Field(description="How many frames it owns")
+    t0: float = Field(description="Time of its first frame, s")
+    t1: float = Field(description="Time of the frame after its last, s (the end of the clip for the last chunk)")
+
+
+class Grid(Contract):
+    """The uniform time grid that all signals of the recording are resampled to, fixed once."""
+
+    origin_s: float = Field(description="Time of the first sample, s")
+    rate_hz: float = Field(description="Samples a second")
+    samples: int
+
+
+class Plan(Contract):
+    """Written last by `split`: from here on everybody knows what there is."""
+
+    recording: Recording
+    time_base: tuple[int, int] = Field(description="Seconds per tick of `pts` as a fraction")
+    pts: list[int] = Field(description="Presentation time of every frame in ticks, increasing")
+    time_scale: float = Field(
+        default=1.0, description="Seconds of real time per second of file time (below 1 for slow motion)"
+    )
+    chunks: list[Chunk]
+    grid: Grid
+    warnings: list[str] = Field(default_factory=list)
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------
+
+
+class Task(Contract):
+    """Turns existing blobs into one new blob (and, before it, the blobs that belong to it)."""
+
+    job: str
+    recording: str
+    stage: str
+    index: int
+    inputs: list[str] = Field(description="Names of the blobs it reads")
+    output: str = Field(description="Name of the blob that ends it")
+    parameters: Parameters
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """How a job ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Job(Contract):
+    """The state of record of a job; all else about it is derived from the blobs that exist."""
+
+    id: str
+    recording: str
+    parameters: Parameters
+    created_at: datetime
+    tenant: str = Field(default="local", description="Whose job it is")
+    outcome: Outcome | None = None
+    problem: Problem | None = None
+    finished_at: datetime | None = None
+
+
+class State(StrEnum):
+    """What a client sees."""
+
+    QUEUED = "queued"
+    SPLITTING = "splitting"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StageProgress(Contract):
+    """How far one stage is."""
+
+    stage: str
+    done: int
+    total: int | None = Field(description="Not known before the clip is split")
+    reused: int = Field(default=0, description="Of `done`, how many an earlier job had made")
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class JobView(Contract):
+    """A job as the API shows it."""
+
+    id: str
+    recording: str
+    state: State
+    parameters: Parameters
+    progress: list[StageProgress]
+    created_at: datetime
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    problem: Problem | None = None
+    links: dict[str, str] = Field(default_factory=dict)
+
+
+# --- results --------------------------------------------------------------------------------------------------
+
+
+class Measurement(Contract):
+    """One measured value, or why there is none."""
+
+    value: float | None = None
+    unit: str
+    low: float | None = Field(default=None, description="Lower end of the 90 % interval")
+    high: float | None = Field(default=None, description="Upper end of the 90 % interval")
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    status: Literal["ok", "refused"]
+    reason: str | None = Field(default=None, description="Why it was refused, and what would mend it")
+
+    @classmethod
+    def refused(cls, unit: str, reason: str) -> Measurement:
+        """A refused measurement has no value."""
+        return cls(unit=unit, status="refused", reason=reason)
+
+
+class RatePoint(Contract):
+    """Heart rate of one sliding window."""
+
+    time_s: float = Field(description="Middle of the window")
+    heart_rate: Measurement
+
+
+class Signal(Contract):
+    """How good the signal was."""
+
+    snr_db: float | None = Field(description="Power at the rate and its first harmonic over the rest of the band")
+    skin_fraction: float = Field(description="Mean part of the picture that was taken for skin")
+    details: dict[str, float] = Field(default_factory=dict)
+
+
+class Person(Contract):
+    """The measurements of one person (of one piece of skin)."""
+
+    id: str
+    measurements: dict[str, Measurement]
+    heart_rate_over_time: list[RatePoint]
+    signal: Signal
+
+
+class ResultFile(Contract):
+    """One file of the result."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    blob: str
+
+
+class Result(Contract):
+    """`result.json`."""
+
+    job: str
+    version: str
+    recording: Recording
+    parameters: Parameters
+    people: list[Person]
+    warnings: list[str]
+    magnification: dict[str, Any] | None = Field(
+        default=None, description="Achieved gain and clipping of the magnified clip, where there is one"
+    )
+    disclaimer: str = DISCLAIMER
+
+
+class ResultIndex(Contract):
+    """The blob that ends a job: its files."""
+
+    files: list[ResultFile]

@@ -1,0 +1,97 @@
+"""The one-process executor: the whole graph on a memory store, on threads. The reference for every other one."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mesh.blobs import MemoryStore
+from mesh.contracts import Job, Plan, Task
+from mesh.errors import Failure, Internal, Problem, from_problem
+from mesh.graph import blob_name, failure_name, failures, missing
+from mesh.names import BlobName
+from mesh.stages import Handler, Input, Inputs, load_handler, run_handler
+
+Listener = Callable[[Task, float], None]
+
+
+@dataclass
+class LocalExecutor:
+    """Runs jobs to their end inside this process.
+
+    Attributes
+    ----------
+    store : MemoryStore
+        Kept between jobs, so that a second job on a recording reuses what the first made.
+    workers : int
+        Tasks that run at once. NumPy, decoders and encoders release the interpreter lock, so threads do.
+    handler : callable
+        Stage name to handler; the installed services by default.
+    on_task : callable
+        Called with each task that ended and the seconds that it took.
+    """
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    workers: int = 2
+    handler: Callable[[str], Handler] = load_handler
+    on_task: Listener | None = None
+
+    async def run(self, job: Job) -> None:
+        """Run until the job's result exists.
+
+        Raises
+        ------
+        Failure
+            If a task failed: what its `failure` blob says.
+        """
+        with ThreadPoolExecutor(self.workers) as pool, tempfile.TemporaryDirectory() as folder:
+            await self._run(job, pool, Path(folder))
+
+    async def _run(self, job: Job, pool: ThreadPoolExecutor, folder: Path) -> None:
+        plan: Plan | None = None
+        running: dict[asyncio.Task[None], str] = {}
+        loop = asyncio.get_running_loop()
+        while True:
+            names = await self.store.list(job.recording)
+            if plan is None and str(blob_name(job, "plan")) in names:
+                plan = Plan.model_validate_json(await self.store.read(blob_name(job, "plan")))
+            tasks = [t for t in missing(job, plan, names, width=self.workers + 1) if t.output not in running.values()]
+            for task in tasks[: max(self.workers - len(running), 0)]:
+                running[loop.create_task(self._one(task, pool, folder))] = task.output
+            if not running:
+                break
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                del running[future]
+                future.result()
+        names = await self.store.list(job.recording)
+        failed = failures(job, names)
+        if failed:
+            raise from_problem(Problem.model_validate_json(await self.store.read(failed[0])))
+        if str(blob_name(job, "result")) not in names:
+            raise Internal("the job stopped before its result existed")
+
+    async def _one(self, task: Task, pool: ThreadPoolExecutor, folder: Path) -> None:
+        started = time.perf_counter()
+        scratch = Path(tempfile.mkdtemp(dir=folder))
+        sources = [Input(name, self.store.source(name)) for name in (BlobName.parse(text) for text in task.inputs)]
+        handler = self.handler(task.stage)
+        loop = asyncio.get_running_loop()
+        try:
+            outputs = await loop.run_in_executor(
+                pool, lambda: list(run_handler(handler, task, Inputs(sources, scratch)))
+            )
+        except Failure as failure:
+            problem = failure.problem(instance=task.output).model_dump_json()
+            await self.store.create(failure_name(task), problem.encode())
+            return
+        for name, source in outputs:
+            kept = source.read_bytes() if isinstance(source, Path) else source
+            await self.store.create(name, kept)
+        if self.on_task is not None:
+            self.on_task(task, time.perf_counter() - started)

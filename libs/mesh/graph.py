@@ -1,0 +1,246 @@
+"""The build graph: which tasks a job needs, as a pure function of its plan and of the blobs that exist.
+
+A stage's digest covers the parameters that it and its ancestors read, so a job with another gain finds
+everything but its segments already there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mesh.contracts import Job, Plan, Task
+from mesh.names import BlobName, upload_name
+from mesh.parameters import Parameters
+
+SKIN_SECONDS = 10.0  # the reference colour is found in the first ten seconds of a clip
+KEY_SECONDS = 1.0  # the chroma key is decided on chroma averaged over +- 1 s
+
+Need = tuple[str, int]  # the kind of a blob and its index
+Span = tuple[float, float]  # seconds before and after
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of task.
+
+    Attributes
+    ----------
+    name, service : str
+        Its name, and the service whose worker runs it.
+    scatter : bool
+        One task a chunk, or one a job.
+    reads : tuple of str
+        Parameters that it reads itself.
+    after : tuple of str
+        Stages whose blobs it reads: their digests enter its own.
+    inputs : callable
+        `(plan, parameters, index) -> needs`; `plan` is None for `split` alone.
+    version : int
+        Raised when the stage computes something else from the same inputs, so that old blobs are not reused.
+    """
+
+    name: str
+    service: str
+    scatter: bool
+    reads: tuple[str, ...]
+    after: tuple[str, ...]
+    inputs: Callable[[Plan, Parameters, int], list[Need]]
+    version: int = 1
+
+    @property
+    def kind(self) -> str:
+        """Kind of the blob that ends a task of this stage."""
+        return "plan" if self.name == "split" else self.name
+
+
+def _overlapping(plan: Plan, t0: float, t1: float) -> list[int]:
+    return [c.index for c in plan.chunks if c.t1 > t0 and c.t0 <= t1]
+
+
+def _around(plan: Plan, index: int, support: Span) -> list[int]:
+    chunk = plan.chunks[index]
+    return sorted({index, *_overlapping(plan, chunk.t0 - support[0], chunk.t1 + support[1])})
+
+
+def _all(plan: Plan, kind: str) -> list[Need]:
+    return [(kind, c.index) for c in plan.chunks]
+
+
+def key_support(parameters: Parameters) -> Span:
+    """Seconds of chroma before and after a frame that decide its mask."""
+    return (KEY_SECONDS, KEY_SECONDS) if parameters.key == "steady" else (0.0, 0.0)
+
+
+def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    start = plan.chunks[0].t0
+    first = _overlapping(plan, start, start + SKIN_SECONDS)
+    if parameters.skin_chroma is not None:
+        first = []
+    elif parameters.skin_point is not None and len(parameters.skin_point) == 3:
+        at = min(max(start + parameters.skin_point[2], start), plan.chunks[-1].t0)
+        first = _overlapping(plan, at, at)
+    return [("plan", 0), *(("chunk", k) for k in first)]
+
+
+def _mask(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("skin", 0), *(("chunk", k) for k in _around(plan, index, key_support(parameters)))]
+
+
+def _people(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), *_all(plan, "mask")]
+
+
+def _trace(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("chunk", index), ("mask", index)]
+
+
+def _pulse(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("skin", 0), ("people", 0), *_all(plan, "trace")]
+
+
+def _segment(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("pulse", 0), ("chunk", index), ("mask", index)]
+
+
+def _result(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    audio: list[Need] = [("audio", 0)] if plan.recording.audio else []
+    # the first chunk and its mask are what `skin.jpg` shows
+    return [("plan", 0), ("pulse", 0), ("chunk", 0), ("mask", 0), *audio, *_all(plan, "segment")]
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("split", "gateway", False, ("chunk_seconds", "capture_fps"), (), lambda *_: [("upload", 0)]),
+        Stage("skin", "segmenter", False, ("segmenter", "skin_point", "skin_chroma"), ("split",), _skin),
+        Stage("mask", "segmenter", True, ("chroma_similarity", "key"), ("skin",), _mask),
+        Stage("people", "segmenter", False, (), ("mask",), _people),
+        Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace),
+        Stage(
+            "pulse",
+            "ppg",
+            False,
+            ("filter", "band_low_hz", "band_high_hz", "n_bg_ma", "n_smooth_ma", "method", "rate_window_s"),
+            ("trace", "people"),
+            _pulse,
+        ),
+        Stage(
+            "segment",
+            "magnifier",
+            True,
+            ("magnify", "gain", "luma", "facehr_delta", "facehr_multiplier", "crf", "lossless"),
+            ("pulse",),
+            _segment,
+        ),
+        Stage("result", "magnifier", False, (), ("segment",), _result),
+    )
+}
+DEPTH = {name: depth for depth, name in enumerate(STAGES)}  # order of the table: ancestors first
+MAKER = {"chunk": "split", "audio": "split", "file": "result"} | {s.kind: s.name for s in STAGES.values()}
+
+
+def _ancestry(stage: str) -> set[str]:
+    return {stage}.union(*(_ancestry(parent) for parent in STAGES[stage].after))
+
+
+@lru_cache(maxsize=4096)
+def digest(stage: str, parameters: Parameters) -> str:
+    """Of the parameters that `stage` and its ancestors read, and of their versions: 16 hexadecimal digits."""
+    read = {
+        name: {key: getattr(parameters, key) for key in STAGES[name].reads} | {"version": STAGES[name].version}
+        for name in sorted(_ancestry(stage))
+    }
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def blob_name(job: Job, kind: str, index: int | str = 0) -> BlobName:
+    """Name of a blob of `job`."""
+    if kind == "upload":
+        return upload_name(job.recording)
+    return BlobName(job.recording, kind, digest(MAKER[kind], job.parameters), str(index))
+
+
+def failure_name(task: Task) -> BlobName:
+    """Name of the blob that says why `task` can never end otherwise."""
+    output = BlobName.parse(task.output)
+    return BlobName(output.recording, "failure", output.digest, f"{task.stage}-{task.index}")
+
+
+def failures(job: Job, names: Collection[str]) -> list[BlobName]:
+    """Failures among `names` that end `job`; one whose task's output exists all the same does not count."""
+    found = []
+    for text in names:
+        if "/failure/" not in text:
+            continue
+        name = BlobName.parse(text)
+        stage, _, index = name.index.partition("-")
+        mine = name.recording == job.recording and stage in STAGES and name.digest == digest(stage, job.parameters)
+        if mine and str(blob_name(job, STAGES[stage].kind, index)) not in names:
+            found.append(name)
+    return sorted(found)
+
+
+def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2) -> list[Task]:
+    """Tasks of `job` that can run now and must be queued, deepest stage first, then by index.
+
+    Pure: calling it again, late, or after lost or repeated events does no harm. Walks back from the result, so
+    it names nothing that the result does not need.
+
+    Parameters
+    ----------
+    job : Job
+    plan : Plan or None
+        None as long as the clip is not split.
+    names : collection of str
+        Names of the recording's blobs that exist.
+    width : int
+        Most tasks of one stage that may be queued at a time.
+
+    Returns
+    -------
+    list of Task
+        Those that are queued or running already are among them: publishing them again is refused by subject.
+        Empty when the job has ended.
+    """
+    if job.outcome is not None or failures(job, names):
+        return []
+    if str(blob_name(job, "result")) in names:
+        return []
+    ready: dict[Need, Task] = {}
+    seen: set[Need] = set()
+    walk: list[Need] = [("result", 0)] if plan is not None else [("plan", 0)]
+    while walk:
+        need = walk.pop()
+        if need in seen:
+            continue
+        seen.add(need)
+        stage = STAGES.get(MAKER.get(need[0], ""))
+        if stage is None:  # an upload that is gone: nothing can make it
+            return []
+        index = need[1] if stage.scatter else 0
+        inputs = stage.inputs(plan, job.parameters, index) if plan else [("upload", 0)]
+        absent = [n for n in inputs if str(blob_name(job, *n)) not in names]
+        if absent:
+            walk.extend(absent)
+            continue
+        ready[(stage.name, index)] = Task(
+            job=job.id,
+            recording=job.recording,
+            stage=stage.name,
+            index=index,
+            inputs=[str(blob_name(job, *n)) for n in inputs],
+            output=str(blob_name(job, stage.kind, index)),
+            parameters=job.parameters,
+        )
+    tasks = sorted(ready.values(), key=lambda t: (-DEPTH[t.stage], t.index))
+    counts: dict[str, int] = {}
+    queued = []
+    for task in tasks:
+        counts[task.stage] = counts.get(task.stage, 0) + 1
+        if counts[task.stage] <= width:
+            queued.append(task)
+    return queued

@@ -1,0 +1,126 @@
+"""Parameters of a job: units, ranges and presets, in one schema that the API, the command and the page share."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Preset = Literal["default", "facehr", "lossless"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    # The form of faceHR (ajsteele, 2022), for comparison: key on the single frame, cascaded zero-padded moving
+    # averages, the white mean, the normalised signal times 10000 on U and V alike.
+    "facehr": {
+        "key": "per_frame",
+        "filter": "moving_average",
+        "method": "white",
+        "magnify": "facehr",
+    },
+    # Decoded pixels of the output are exactly what was computed: for tests and for further processing.
+    "lossless": {"lossless": True},
+}
+
+
+class Parameters(BaseModel):
+    """What a user can set. A preset fills what is not given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Preset = Field(default="default", description="Fills every parameter that is not given")
+
+    # --- split
+    chunk_seconds: float = Field(
+        default=5.0, ge=0.2, le=60, description="Length of a chunk, the unit of parallel work; never changes a result",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+    capture_fps: float | None = Field(
+        default=None, gt=0, le=1000,
+        description="Rate at which a slow-motion file was really captured; the file's own time stamps if not given",
+        json_schema_extra={"unit": "1/s"},
+    )  # fmt: skip
+
+    # --- skin
+    segmenter: Literal["auto", "chroma"] = Field(default="auto", description="How skin is found")
+    skin_point: tuple[float, float] | tuple[float, float, float] | None = Field(
+        default=None,
+        description="x, y[, time]: a point on skin in the picture as it is shown, origin top left; its colour is the key",
+        json_schema_extra={"unit": "px, px, s"},
+    )  # fmt: skip
+    skin_chroma: tuple[float, float] | None = Field(
+        default=None, description="U, V of skin as OpenCV's YUV has them, 0-255: the key itself",
+    )  # fmt: skip
+    chroma_similarity: float = Field(
+        default=100.0, gt=0, le=20000,
+        description="Largest squared distance (U-U0)^2 + (V-V0)^2 from the key that counts as skin, OpenCV's U, V",
+    )  # fmt: skip
+    key: Literal["steady", "per_frame"] = Field(
+        default="steady",
+        description="Decide skin on chroma averaged over +-1 s (steady: the mask ignores the pulse) or on each frame",
+    )  # fmt: skip
+
+    # --- trace
+    patch_size: int | None = Field(
+        default=None, ge=8, le=512, description="Side of a patch; chosen so that there are at most 64 if not given",
+        json_schema_extra={"unit": "px"},
+    )  # fmt: skip
+
+    # --- pulse
+    filter: Literal["butterworth", "fir", "moving_average"] = Field(
+        default="butterworth", description="Band-pass of the pulse; all have zero phase"
+    )
+    band_low_hz: float = Field(
+        default=0.6, ge=0.1, le=10, description="Lower edge of the band", json_schema_extra={"unit": "Hz"}
+    )
+    band_high_hz: float = Field(
+        default=4.0, ge=0.2, le=20, description="Upper edge of the band", json_schema_extra={"unit": "Hz"}
+    )
+    n_bg_ma: int = Field(
+        default=90, ge=2, le=2000, description="Window of the moving average that is taken away (moving_average only)",
+        json_schema_extra={"unit": "frames"},
+    )  # fmt: skip
+    n_smooth_ma: int = Field(
+        default=6, ge=1, le=500, description="Window of the moving average that smooths (moving_average only)",
+        json_schema_extra={"unit": "frames"},
+    )  # fmt: skip
+    method: Literal["pos", "chrom", "green", "white"] = Field(
+        default="pos", description="How R, G and B become one pulse wave"
+    )
+    rate_window_s: float = Field(
+        default=256 / 30, ge=5, le=60,
+        description="Sliding window of the heart rate; the whole clip where that is shorter",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+
+    # --- segment
+    magnify: Literal["uniform", "facehr", "none"] = Field(
+        default="uniform", description="How the pulse is made visible; none writes no magnified clip"
+    )
+    gain: float = Field(
+        default=50.0, ge=-1, le=1000, description="A pulse of a levels becomes (1 + gain) a; -1 removes it"
+    )
+    luma: bool = Field(default=False, description="Magnify brightness too; colour alone (the default) does not flicker")
+    facehr_delta: float = Field(default=1.0, gt=0, le=100, description="Peak of the normalised signal (facehr only)")
+    facehr_multiplier: float = Field(
+        default=10000.0, gt=0, le=1e6, description="Levels per unit of the normalised signal (facehr only)"
+    )
+    crf: int = Field(default=18, ge=0, le=40, description="Quality of the magnified clip, x264's constant rate factor")
+    lossless: bool = Field(default=False, description="Write the magnified clip without loss")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {**PRESETS.get(given.get("preset", "default"), {}), **given}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.band_low_hz >= self.band_high_hz:
+            raise ValueError("band_low_hz must be below band_high_hz")
+        if self.n_smooth_ma >= self.n_bg_ma:
+            raise ValueError("n_smooth_ma must be below n_bg_ma")
+        if self.skin_point is not None and self.skin_chroma is not None:
+            raise ValueError("give skin_point or skin_chroma, not both")
+        return self

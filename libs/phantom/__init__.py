@@ -1,0 +1,1 @@
+"""Synthetic recordings of pulsing skin whose answer is exactly known."""

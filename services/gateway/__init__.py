@@ -1,0 +1,1 @@
+"""The gateway: clips in, results out; coordinates the build graph of every job."""

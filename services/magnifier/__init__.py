@@ -1,0 +1,1 @@
+"""The magnifier: makes the blood flow visible and writes the results."""

@@ -1,0 +1,1 @@
+"""The ppg service: traces, pulse and heart rate."""
