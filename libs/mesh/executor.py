@@ -18,6 +18,7 @@ from mesh.names import BlobName
 from mesh.stages import Handler, Input, Inputs, load_handler, run_handler
 
 Listener = Callable[[Task, float], None]
+IN_MEMORY_BYTES = 1 << 18  # a blob of more lies in a file
 
 
 @dataclass
@@ -40,6 +41,11 @@ class LocalExecutor:
     workers: int = 2
     handler: Callable[[str], Handler] = load_handler
     on_task: Listener | None = None
+    _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory, repr=False)
+
+    def close(self) -> None:
+        """Remove the files that blobs were kept in; the store is of no use afterwards."""
+        self._folder.cleanup()
 
     async def run(self, job: Job) -> None:
         """Run until the job's result exists.
@@ -49,10 +55,10 @@ class LocalExecutor:
         Failure
             If a task failed: what its `failure` blob says.
         """
-        with ThreadPoolExecutor(self.workers) as pool, tempfile.TemporaryDirectory() as folder:
-            await self._run(job, pool, Path(folder))
+        with ThreadPoolExecutor(self.workers) as pool:
+            await self._run(job, pool)
 
-    async def _run(self, job: Job, pool: ThreadPoolExecutor, folder: Path) -> None:
+    async def _run(self, job: Job, pool: ThreadPoolExecutor) -> None:
         plan: Plan | None = None
         running: dict[asyncio.Task[None], str] = {}
         loop = asyncio.get_running_loop()
@@ -62,7 +68,7 @@ class LocalExecutor:
                 plan = Plan.model_validate_json(await self.store.read(blob_name(job, "plan")))
             tasks = [t for t in missing(job, plan, names, width=self.workers + 1) if t.output not in running.values()]
             for task in tasks[: max(self.workers - len(running), 0)]:
-                running[loop.create_task(self._one(task, pool, folder))] = task.output
+                running[loop.create_task(self._one(task, pool))] = task.output
             if not running:
                 break
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -76,9 +82,9 @@ class LocalExecutor:
         if str(blob_name(job, "result")) not in names:
             raise Internal("the job stopped before its result existed")
 
-    async def _one(self, task: Task, pool: ThreadPoolExecutor, folder: Path) -> None:
+    async def _one(self, task: Task, pool: ThreadPoolExecutor) -> None:
         started = time.perf_counter()
-        scratch = Path(tempfile.mkdtemp(dir=folder))
+        scratch = Path(tempfile.mkdtemp(dir=self._folder.name))
         sources = [Input(name, self.store.source(name)) for name in (BlobName.parse(text) for text in task.inputs)]
         handler = self.handler(task.stage)
         loop = asyncio.get_running_loop()
@@ -91,7 +97,15 @@ class LocalExecutor:
             await self.store.create(failure_name(task), problem.encode())
             return
         for name, source in outputs:
-            kept = source.read_bytes() if isinstance(source, Path) else source
-            await self.store.create(name, kept)
+            await self.store.create(name, self._keep(source))
         if self.on_task is not None:
             self.on_task(task, time.perf_counter() - started)
+
+    def _keep(self, source: bytes | Path) -> bytes | Path:
+        """Large blobs lie in files, so that memory does not grow with the clip."""
+        if isinstance(source, Path) or len(source) <= IN_MEMORY_BYTES:
+            return source
+        handle, name = tempfile.mkstemp(dir=self._folder.name)
+        with open(handle, "wb") as file:
+            file.write(source)
+        return Path(name)

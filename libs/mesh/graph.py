@@ -58,7 +58,7 @@ class Stage:
 
 
 def _overlapping(plan: Plan, t0: float, t1: float) -> list[int]:
-    return [c.index for c in plan.chunks if c.t1 > t0 and c.t0 <= t1]
+    return [c.index for c in plan.chunks if c.t1 > t0 and c.t0 < t1]
 
 
 def _around(plan: Plan, index: int, support: Span) -> list[int]:
@@ -81,8 +81,8 @@ def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     if parameters.skin_chroma is not None:
         first = []
     elif parameters.skin_point is not None and len(parameters.skin_point) == 3:
-        at = min(max(start + parameters.skin_point[2], start), plan.chunks[-1].t0)
-        first = _overlapping(plan, at, at)
+        at = start + parameters.skin_point[2]
+        first = [max(c.index for c in plan.chunks if c.t0 <= max(at, start))]
     return [("plan", 0), *(("chunk", k) for k in first)]
 
 

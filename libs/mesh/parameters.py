@@ -45,7 +45,7 @@ class Parameters(BaseModel):
     segmenter: Literal["auto", "chroma"] = Field(default="auto", description="How skin is found")
     skin_point: tuple[float, float] | tuple[float, float, float] | None = Field(
         default=None,
-        description="x, y[, time]: a point on skin in the picture as it is shown, origin top left; its colour is the key",
+        description="x, y[, time]: a point on skin in the picture as shown, origin top left; its colour is the key",
         json_schema_extra={"unit": "px, px, s"},
     )  # fmt: skip
     skin_chroma: tuple[float, float] | None = Field(
