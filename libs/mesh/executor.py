@@ -105,7 +105,6 @@ class LocalExecutor:
         """Large blobs lie in files, so that memory does not grow with the clip."""
         if isinstance(source, Path) or len(source) <= IN_MEMORY_BYTES:
             return source
-        handle, name = tempfile.mkstemp(dir=self._folder.name)
-        with open(handle, "wb") as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder.name, delete=False) as file:
             file.write(source)
-        return Path(name)
+        return Path(file.name)
