@@ -1,0 +1,122 @@
+"""Writes a synthetic recording as a video file, with its truth beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from phantom.render import RenderedFrame, render
+from phantom.settings import PhantomSettings
+from phantom.truth import Truth, truth_of
+from phantom.wave import TICKS, beats, frame_ticks
+
+_AUDIO_RATE = 48_000
+_AUDIO_BLOCK = 1024  # samples of an AAC frame
+_TONE_HZ, _TONE_SECONDS = 880.0, 0.06
+# ITU-T H.273: (primaries, transfer) of SMPTE 170M and BT.709
+_TAGS = {"bt601": (6, 6), "bt709": (1, 1)}
+
+
+def write(settings: PhantomSettings, path: Path | str, truth_path: Path | str | None = None) -> Truth:
+    """Render the recording into a file of H.264 (and AAC), streaming.
+
+    Parameters
+    ----------
+    settings : PhantomSettings
+    path : Path or str
+        Its suffix names the container: .mp4, .mov, .mkv.
+    truth_path : Path or str, optional
+        Where to write the truth as JSON as well.
+
+    Returns
+    -------
+    Truth
+
+    Raises
+    ------
+    ValueError
+        If no container has that suffix.
+    """
+    truth = truth_of(settings)
+    ticks = frame_ticks(settings)
+    with av.open(str(path), "w") as container:
+        video = _video_stream(container, settings)
+        audio: AudioStream | None = None
+        if settings.audio:
+            audio = container.add_stream("aac", rate=_AUDIO_RATE, layout="mono")
+        sound = _sound(settings)
+        heard = 0.0
+        for frame in render(settings):
+            container.mux(video.encode(_video_frame(frame, int(ticks[frame.index]), settings)))
+            while audio is not None and heard <= frame.time:  # both tracks grow together: nothing is held back
+                block = next(sound, None)
+                if block is None:
+                    break
+                container.mux(audio.encode(block))
+                heard += block.samples / _AUDIO_RATE
+        container.mux(video.encode(None))
+        if audio is not None:
+            for block in sound:
+                container.mux(audio.encode(block))
+            container.mux(audio.encode(None))
+    if truth_path is not None:
+        Path(truth_path).write_text(truth.model_dump_json(), encoding="utf-8")
+    return truth
+
+
+def _video_stream(container: OutputContainer, settings: PhantomSettings) -> VideoStream:
+    stream = container.add_stream("libx264", rate=Fraction(settings.fps).limit_denominator(1001))
+    stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, "yuv420p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
+    parameters = [
+        f"keyint={settings.keyframe_interval}",
+        f"min-keyint={1 if settings.keyframe_interval < 2 else max(settings.keyframe_interval // 10, 1)}",
+        "scenecut=0",
+        f"open-gop={int(settings.open_gop)}",
+        f"bframes={settings.b_frames}",
+    ]
+    options = {"preset": "veryfast", "x264-params": ":".join(parameters)}
+    # a constant quantiser of 0 is lossless; the profile follows by itself
+    options |= {"qp": "0"} if settings.crf == 0 else {"crf": str(settings.crf)}
+    context = stream.codec_context
+    context.options = options
+    context.color_range = ColorRange.JPEG if settings.full_range else ColorRange.MPEG
+    context.colorspace = Colorspace.ITU601 if settings.matrix == "bt601" else Colorspace.ITU709
+    context.color_primaries, context.color_trc = _TAGS[settings.matrix]
+    if settings.rotation:
+        # a display matrix turns anticlockwise
+        stream.set_display_rotation(-settings.rotation)
+    return stream
+
+
+def _video_frame(frame: RenderedFrame, ticks: int, settings: PhantomSettings) -> av.VideoFrame:
+    picture = av.VideoFrame(settings.width, settings.height, "yuv420p")
+    for plane, samples in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows[: samples.shape[0], : samples.shape[1]] = samples
+    picture.pts, picture.time_base = ticks, Fraction(1, TICKS)
+    return picture
+
+
+def _sound(settings: PhantomSettings) -> Iterator[av.AudioFrame]:
+    """A short tone at every beat, in blocks."""
+    starts = beats(settings)
+    total = math.ceil(settings.seconds * _AUDIO_RATE)
+    for first in range(0, total, _AUDIO_BLOCK):
+        time = (first + np.arange(min(_AUDIO_BLOCK, total - first))) / _AUDIO_RATE
+        before = np.searchsorted(starts, time, side="right") - 1
+        since: NDArray[np.float64] = np.where(before >= 0, time - starts[np.maximum(before, 0)], np.inf)
+        tone = np.where(since < _TONE_SECONDS, 0.2 * np.sin(2 * np.pi * _TONE_HZ * np.minimum(since, 1.0)), 0.0)
+        block = av.AudioFrame.from_ndarray(tone.astype(np.float32)[None, :], format="fltp", layout="mono")
+        block.sample_rate, block.pts, block.time_base = _AUDIO_RATE, first, Fraction(1, _AUDIO_RATE)
+        yield block
