@@ -1,0 +1,93 @@
+"""Chunking is invisible: masks, traces, pulse and pixels are bit for bit the same however a clip is cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from phantom import PhantomSettings, write
+from ppg.trace_blob import read_trace
+
+pytestmark = pytest.mark.unit
+
+SECONDS = 7.0
+BASE = PhantomSettings(seconds=SECONDS, fps=20, width=96, height=80, seed=3, crf=20)
+
+
+def traces(blobs: list[bytes]) -> list[np.ndarray]:
+    """Every array of the traces, chunks put together."""
+    read = [read_trace(b) for b in blobs]
+    return [np.concatenate([getattr(t, name) for t in read]) for name in ("counts", "sums")]
+
+
+def same(one: Any, two: Any) -> None:
+    assert np.array_equal(one.labels, two.labels)
+    for a, b in zip(traces(one.trace_blobs), traces(two.trace_blobs), strict=True):
+        assert np.array_equal(a, b)
+    assert one.pulse == two.pulse
+    assert one.frames() == two.frames()
+    assert one.files["pulse.csv"] == two.files["pulse.csv"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("chunks", [2, 3, 7])
+def test_one_clip_cut_in_many_ways(tmp_path: Path, process: Any, chunks: int, workers: int) -> None:
+    clip = tmp_path / "clip.mp4"
+    write(BASE.model_copy(update={"keyframe_interval": 1}), clip)
+    whole = process(clip, chunk_seconds=60, lossless=True)
+    assert len(whole.plan.chunks) == 1
+    cut = process(clip, workers=workers, chunk_seconds=SECONDS / chunks, lossless=True)
+    assert len(cut.plan.chunks) == chunks
+    same(whole, cut)
+
+
+@given(
+    keyframe_interval=st.sampled_from([1, 7, 30, 1000]),
+    b_frames=st.sampled_from([0, 2, 3]),
+    open_gop=st.booleans(),
+    variable_rate=st.booleans(),
+    chunk_seconds=st.sampled_from([1.0, 2.4, 3.5]),
+    luma=st.booleans(),
+    seed=st.integers(0, 5),
+)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_clip(
+    tmp_path: Path,
+    process: Any,
+    keyframe_interval: int,
+    b_frames: int,
+    open_gop: bool,
+    variable_rate: bool,
+    chunk_seconds: float,
+    luma: bool,
+    seed: int,
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    write(
+        BASE.model_copy(
+            update={
+                "keyframe_interval": keyframe_interval,
+                "b_frames": b_frames,
+                "open_gop": open_gop and b_frames > 0,
+                "variable_rate": variable_rate,
+                "seed": seed,
+            }
+        ),
+        clip,
+    )
+    whole = process(clip, chunk_seconds=60, lossless=True, luma=luma)
+    cut = process(clip, workers=3, chunk_seconds=chunk_seconds, lossless=True, luma=luma)
+    assert len(cut.plan.chunks) > 1
+    same(whole, cut)
+
+
+def test_the_per_frame_key_and_the_facehr_preset_too(tmp_path: Path, process: Any) -> None:
+    clip = tmp_path / "clip.mp4"
+    write(BASE, clip)
+    whole = process(clip, chunk_seconds=60, lossless=True, preset="facehr")
+    same(whole, process(clip, chunk_seconds=1.3, lossless=True, preset="facehr"))
