@@ -1,0 +1,187 @@
+"""Zero-phase band-passes of traces: Butterworth, FIR and the seed's moving averages, all as symmetric kernels.
+
+A filter is its impulse response, which `scipy.ndimage.correlate1d` applies with the signal mirrored at its ends
+(the first and last sample are not repeated). It sums in a fixed order, so that the same signal always gives the same
+bits, and its response at any frequency is known exactly, which the calibrated gain needs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ppg.arrays import array_module, ndimage_module
+
+BUTTERWORTH_ORDER = 2
+FIR_HALF_LENGTH_S = 2.5
+FLOOR = 1e-3  # -60 dB: an impulse response ends where it stays below
+_HIGHEST = 0.45  # of the sampling rate: an upper edge beyond it is lowered to it
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A symmetric finite impulse response.
+
+    Attributes
+    ----------
+    kernel : float64[2 n + 1]
+        Symmetric about its middle.
+    rate_hz : float
+        Samples a second.
+    centre_hz : float
+        A frequency in the middle of the pass band.
+    """
+
+    kernel: NDArray[np.float64]
+    rate_hz: float
+    centre_hz: float
+
+    def __call__(self, signal: Any) -> Any:
+        """Filter along the last axis; the result has the shape of `signal`, float64."""
+        xp, ndimage = array_module(signal), ndimage_module(signal)
+        signal = xp.asarray(signal, dtype=xp.float64)
+        return ndimage.correlate1d(signal, xp.asarray(self.kernel), axis=-1, mode="mirror")
+
+    def gain_at(self, frequency_hz: ArrayLike) -> NDArray[np.float64]:
+        """Response at frequencies in Hz: real, since the phase is zero; about 1 in the pass band."""
+        half = len(self.kernel) // 2
+        angle = 2 * np.pi * np.asarray(frequency_hz, np.float64)[..., None] / self.rate_hz * np.arange(1, half + 1)
+        response: NDArray[np.float64] = self.kernel[half] + 2 * (np.cos(angle) * self.kernel[half + 1 :]).sum(axis=-1)
+        return response
+
+
+def usable_band(low_hz: float, high_hz: float, rate_hz: float) -> tuple[float, float]:
+    """The band as far as the sampling rate carries it.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left of it.
+    """
+    high = min(high_hz, _HIGHEST * rate_hz)
+    if low_hz >= high:
+        raise ValueError(f"at {rate_hz:g} samples a second there is no band from {low_hz:g} Hz upwards")
+    return low_hz, high
+
+
+def butterworth(low_hz: float, high_hz: float, rate_hz: float, order: int = BUTTERWORTH_ORDER) -> Filter:
+    """A Butterworth band-pass run forwards and backwards.
+
+    Forwards and backwards give |H(f)|^2 = 1 / (1 + ((w^2 - w0^2) / (B w))^(2 order)) with zero phase, where w is the
+    frequency warped by the bilinear transform, w0 the geometric mean of the edges and B their distance (Oppenheim
+    and Schafer, Discrete-Time Signal Processing, section 7.3). Its impulse response is cut at -60 dB.
+
+    Parameters
+    ----------
+    low_hz, high_hz : float
+        Edges, where the response of both passes is 1/2.
+    rate_hz : float
+    order : int
+
+    Raises
+    ------
+    ValueError
+        If the edges do not fit the sampling rate.
+    """
+    low_hz, high_hz = usable_band(low_hz, high_hz, rate_hz)
+    low, high = (math.tan(math.pi * edge / rate_hz) for edge in (low_hz, high_hz))
+    size = 1 << math.ceil(math.log2(max(64.0, 64 * rate_hz / low_hz)))  # long enough for the response to die out
+    frequency = np.arange(1, size // 2)  # response 0 at 0 and at half the rate
+    warped = np.tan(np.pi * frequency / size)
+    power = np.zeros(size // 2 + 1)
+    power[1:-1] = 1 / (1 + ((warped**2 - low * high) / ((high - low) * warped)) ** (2 * order))
+    response = np.fft.irfft(power)[: size // 2]
+    half = int(np.flatnonzero(np.abs(response) >= FLOOR * np.abs(response).max())[-1])
+    return Filter(_without_mean(_mirrored(response[: half + 1])), rate_hz, math.sqrt(low_hz * high_hz))
+
+
+def fir(low_hz: float, high_hz: float, rate_hz: float, half_length_s: float = FIR_HALF_LENGTH_S) -> Filter:
+    """A windowed-sinc band-pass (Hamming), scaled to 1 in the middle of the band.
+
+    Parameters
+    ----------
+    low_hz, high_hz : float
+        Edges, where the response is about 1/2.
+    rate_hz : float
+    half_length_s : float
+        Seconds on each side.
+
+    Raises
+    ------
+    ValueError
+        If the edges do not fit the sampling rate.
+    """
+    low_hz, high_hz = usable_band(low_hz, high_hz, rate_hz)
+    half = max(1, round(half_length_s * rate_hz))
+    n = np.arange(half + 1)
+    ideal = 2 * high_hz / rate_hz * np.sinc(2 * high_hz / rate_hz * n)
+    ideal -= 2 * low_hz / rate_hz * np.sinc(2 * low_hz / rate_hz * n)
+    window = 0.54 + 0.46 * np.cos(np.pi * n / half)
+    found = Filter(_without_mean(_mirrored(ideal * window)), rate_hz, math.sqrt(low_hz * high_hz))
+    return Filter(found.kernel / float(found.gain_at(found.centre_hz)), rate_hz, found.centre_hz)
+
+
+def moving_averages(n_bg: int, n_smooth: int, rate_hz: float) -> Filter:
+    """The cascade of faceHR (ajsteele, 2022): take away one moving average, then smooth with another.
+
+    Here in a form with correct ends and zero phase: a window of an even number of samples is centred by giving its
+    two outermost samples half a weight.
+
+    Parameters
+    ----------
+    n_bg, n_smooth : int
+        Windows in samples.
+    rate_hz : float
+    """
+    background, smooth = _centred(n_bg), _centred(n_smooth)
+    high_pass = -background
+    high_pass[len(high_pass) // 2] += 1
+    kernel = np.convolve(high_pass, smooth)
+    found = Filter(kernel, rate_hz, 0.0)
+    frequency = np.linspace(0.0, rate_hz / 2, 1025)
+    return Filter(kernel, rate_hz, float(frequency[np.abs(found.gain_at(frequency)).argmax()]))
+
+
+def zero_padded_moving_averages(signal: NDArray[np.float64], n_bg: int, n_smooth: int) -> NDArray[np.float64]:
+    """The same cascade exactly as faceHR has it: zeros beyond the ends, even windows half a sample late.
+
+    The first and last half window of the result are transients of the size of the signal's mean.
+
+    Parameters
+    ----------
+    signal : float64[n]
+    n_bg, n_smooth : int
+        Windows in samples.
+
+    Returns
+    -------
+    float64[n]
+    """
+    return _same(signal - _same(signal, n_bg), n_smooth)
+
+
+def _same(signal: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    full: NDArray[np.float64] = np.convolve(signal, np.full(n, 1 / n))
+    return full[(n - 1) // 2 : (n - 1) // 2 + len(signal)]  # mode 'same', also where the window is the longer one
+
+
+def _centred(n: int) -> NDArray[np.float64]:
+    if n % 2:
+        return np.full(n, 1 / n)
+    kernel = np.full(n + 1, 1 / n)
+    kernel[[0, -1]] /= 2
+    return kernel
+
+
+def _mirrored(half: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([half[:0:-1], half])
+
+
+def _without_mean(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Takes the little that a cut response leaves at 0 Hz away with a taper, so that no brightness passes."""
+    taper = np.hanning(len(kernel) + 2)[1:-1]
+    return kernel - taper * (kernel.sum() / taper.sum())

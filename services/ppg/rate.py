@@ -1,0 +1,221 @@
+"""Heart rate from a pulse wave: spectra of sliding windows, one smooth track through them, refined between bins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOP_S = 1.0
+_PADDING = 8  # the spectrum is interpolated by zeros to bins this much finer
+_JUMP_HZ = 0.06  # a change of the rate from one window to the next that costs one unit of log power
+_ENOUGH_BINS = 8
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Power spectra of sliding windows within a band.
+
+    Attributes
+    ----------
+    centre_s : float64[windows]
+        Middle of each window, in seconds after the first sample.
+    frequency_hz : float64[bins]
+    power : float64[windows, bins]
+        Each window's sums to 1 (or 0, where there is no signal).
+    window_s : float
+        Length of a window.
+    """
+
+    centre_s: NDArray[np.float64]
+    frequency_hz: NDArray[np.float64]
+    power: NDArray[np.float64]
+    window_s: float
+
+
+def window_starts(samples: int, length: int, hop: int) -> NDArray[np.int64]:
+    """First samples of the windows of `length` that fit, `hop` apart."""
+    return np.arange(0, max(samples - length, 0) + 1, max(hop, 1))
+
+
+def spectrum_size(length: int) -> int:
+    """Points of the transform of a window: a power of two, at least eight times as many."""
+    return 1 << math.ceil(math.log2(_PADDING * max(length, 2)))
+
+
+def sliding_spectra(
+    wave: NDArray[np.float64], rate_hz: float, window_s: float, band_hz: tuple[float, float], hop_s: float = HOP_S
+) -> Spectra:
+    """Welch's periodograms of Hann-tapered windows, not yet averaged.
+
+    Parameters
+    ----------
+    wave : float64[n]
+    rate_hz : float
+        Samples a second.
+    window_s : float
+        Length of a window; the whole wave where that is shorter.
+    band_hz : tuple of float
+        Lowest and highest frequency.
+    hop_s : float
+        From one window to the next.
+
+    Returns
+    -------
+    Spectra
+    """
+    length = min(max(round(window_s * rate_hz), 2), len(wave))
+    starts = window_starts(len(wave), length, round(hop_s * rate_hz))
+    size = spectrum_size(length)
+    frequency = np.fft.rfftfreq(size, 1 / rate_hz)
+    inside = (frequency >= band_hz[0]) & (frequency <= band_hz[1])
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
+    power = np.empty((len(starts), int(inside.sum())))
+    for row, start in zip(power, starts, strict=True):
+        part = wave[start : start + length]
+        row[:] = np.abs(np.fft.rfft((part - part.mean()) * taper, size)[inside]) ** 2
+    total = power.sum(axis=1, keepdims=True)
+    power = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
+    return Spectra((starts + (length - 1) / 2) / rate_hz, frequency[inside], power, length / rate_hz)
+
+
+def refine(frequency: NDArray[np.float64], power: NDArray[np.float64], index: int) -> float:
+    """The top of the parabola through the logarithms of a bin and its two neighbours, in Hz."""
+    if not 0 < index < len(frequency) - 1 or power[index - 1 : index + 2].min() <= 0:
+        return float(frequency[index])
+    left, middle, right = np.log(power[index - 1 : index + 2])
+    curvature = left - 2 * middle + right
+    shift = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+    return float(frequency[index] + min(max(shift, -0.5), 0.5) * (frequency[1] - frequency[0]))
+
+
+def _top(frequency: NDArray[np.float64], power: NDArray[np.float64], around: float, reach: float) -> float:
+    near = np.flatnonzero(np.abs(frequency - around) <= reach)
+    if not near.size:
+        return around
+    return refine(frequency, power, int(near[power[near].argmax()]))
+
+
+def peaks(spectra: Spectra) -> NDArray[np.float64]:
+    """The strongest frequency of each window for itself, in Hz."""
+    return np.array([refine(spectra.frequency_hz, row, int(row.argmax())) for row in spectra.power])
+
+
+def _support(spectra: Spectra) -> NDArray[np.float64]:
+    """Log power at each frequency, with a share of what lies at its double: a pulse has a second harmonic.
+
+    Without it a pulse whose second harmonic is the stronger would be read at twice its rate.
+    """
+    frequency, power = spectra.frequency_hz, spectra.power
+    step = frequency[1] - frequency[0]
+    double = np.rint((2 * frequency - frequency[0]) / step).astype(np.int64)
+    inside = double < len(frequency)
+    harmonic = np.where(inside, power[:, np.minimum(double, len(frequency) - 1)], 0.0)
+    # geometric, so that a harmonic without a fundamental, or the reverse, adds nothing
+    return np.asarray(np.log(power + np.sqrt(power * harmonic) + 1e-4 * power.max(axis=1, keepdims=True) + 1e-12))
+
+
+def track(spectra: Spectra) -> NDArray[np.float64]:
+    """The rate in every window, in Hz: the smooth path of most power (Viterbi), refined between bins.
+
+    Each step costs (change / 0.06 Hz)^2 units of log power, for windows 1 s apart.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    float64[windows]
+    """
+    frequency = spectra.frequency_hz
+    if len(frequency) < _ENOUGH_BINS or not spectra.power.any():
+        return np.full(len(spectra.centre_s), np.nan)
+    support = _support(spectra)
+    cost = ((frequency[:, None] - frequency) / _JUMP_HZ) ** 2
+    best = support[0]
+    came_from = np.zeros(support.shape, np.int64)
+    for row in range(1, len(support)):
+        options = best - cost  # [to, from]
+        came_from[row] = options.argmax(axis=1)
+        best = options[np.arange(len(frequency)), came_from[row]] + support[row]
+    path = np.empty(len(support), np.int64)
+    path[-1] = best.argmax()
+    for row in range(len(support) - 1, 0, -1):
+        path[row - 1] = came_from[row, path[row]]
+    reach = 0.5 / spectra.window_s  # half of the peak's half width: the top of the peak that the path runs along
+    return np.array([_top(frequency, row, frequency[i], reach) for row, i in zip(spectra.power, path, strict=True)])
+
+
+def snr(spectra: Spectra, rates_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power at the rate and its first harmonic over the rest of the band (de Haan and Jeanne 2013), per window.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    rates_hz : float64[windows]
+
+    Returns
+    -------
+    float64[windows]
+        A ratio, not in dB. Around each of the two the main lobe of the taper counts, +- 2 / window, but at least
+        +- 0.1 Hz.
+    """
+    reach = max(1.5 / spectra.window_s, 0.1)
+    frequency = spectra.frequency_hz[None]
+    rate = rates_hz[:, None]
+    near = (np.abs(frequency - rate) <= reach) | (np.abs(frequency - 2 * rate) <= reach)
+    signal = (spectra.power * near).sum(axis=1)
+    return np.asarray(signal / np.maximum(spectra.power.sum(axis=1) - signal, 1e-9))
+
+
+@dataclass(frozen=True)
+class RateEstimate:
+    """A heart rate with its interval.
+
+    Attributes
+    ----------
+    hz, low_hz, high_hz : float
+        Mean over the clip and the ends of its 90 % interval.
+    """
+
+    hz: float
+    low_hz: float
+    high_hz: float
+
+
+def estimate(spectra: Spectra, rates_hz: NDArray[np.float64], ratios: NDArray[np.float64]) -> RateEstimate:
+    """The rate over the clip: the mean of the track, and how far it may be off.
+
+    Three independent parts are added in squares. The bound of Cramer and Rao for the frequency of a tone of a
+    window's length in white noise (Rife and Boorstyn 1974), times 2, since real noise is not white; the scatter of
+    the track about its own running mean over the number of windows that do not overlap; a twentieth of the
+    spectral peak's width, for what neither sees (one window, a rate that wanders).
+
+    Parameters
+    ----------
+    spectra : Spectra
+    rates_hz : float64[windows]
+        Of `track`.
+    ratios : float64[windows]
+        Of `snr`.
+    """
+    window = spectra.window_s
+    independent = max(1.0, (spectra.centre_s[-1] - spectra.centre_s[0]) / window + 1)
+    band = spectra.frequency_hz[-1] - spectra.frequency_hz[0]
+    ratio = max(float(np.median(ratios)), 1e-3)
+    # var f = 6 / ((2 pi)^2 eta N^3 dt^2) with eta = A^2 / (2 sigma^2); the noise of the band is sigma^2 2 band dt, so
+    # that eta N = 2 band window ratio
+    bound = math.sqrt(6 / ((2 * math.pi) ** 2 * 2 * band * window**3 * ratio) / independent)
+    step = max(1, round(window / max(np.diff(spectra.centre_s).min(initial=np.inf), 1e-9))) if len(rates_hz) > 1 else 1
+    if len(rates_hz) > step:
+        smooth = np.convolve(np.pad(rates_hz, step // 2, mode="edge"), np.ones(2 * (step // 2) + 1), "valid")
+        scatter = float(np.std(rates_hz - smooth / (2 * (step // 2) + 1))) / math.sqrt(independent)
+    else:
+        scatter = float(np.std(rates_hz))
+    width = 2 / window
+    sigma = math.sqrt((2 * bound) ** 2 + scatter**2 + (width / 20) ** 2 / independent)
+    value = float(np.mean(rates_hz))
+    return RateEstimate(value, max(value - 1.645 * sigma, 0.0), value + 1.645 * sigma)
