@@ -18,7 +18,7 @@ SIGNATURE = (0.33, 0.77, 0.53)
 WALL_RGB = (104.0, 134.0, 150.0)  # bluish: far from skin in chroma
 _LUMA = {"bt601": (0.299, 0.587, 0.114), "bt709": (0.2126, 0.7152, 0.0722)}  # ITU-R BT.601, BT.709
 _NOISE_MARGIN = 64
-_OCTAVES = (4, 11, 29)  # cells of the texture across the larger side
+_OCTAVES = (4, 11, 29, 97)  # cells of the texture across the larger side
 
 
 @dataclass(frozen=True)
