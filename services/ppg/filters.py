@@ -165,8 +165,9 @@ def zero_padded_moving_averages(signal: NDArray[np.float64], n_bg: int, n_smooth
 
 
 def _same(signal: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    full: NDArray[np.float64] = np.convolve(signal, np.full(n, 1 / n))
-    return full[(n - 1) // 2 : (n - 1) // 2 + len(signal)]  # mode 'same', also where the window is the longer one
+    full = np.asarray(np.convolve(signal, np.full(n, 1 / n)), np.float64)
+    start = (n - 1) // 2  # mode 'same', also where the window is the longer one
+    return full[start : start + len(signal)]
 
 
 def _centred(n: int) -> NDArray[np.float64]:
@@ -178,10 +179,10 @@ def _centred(n: int) -> NDArray[np.float64]:
 
 
 def _mirrored(half: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([half[:0:-1], half])
+    return np.asarray(np.concatenate([half[:0:-1], half]))
 
 
 def _without_mean(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Takes the little that a cut response leaves at 0 Hz away with a taper, so that no brightness passes."""
     taper = np.hanning(len(kernel) + 2)[1:-1]
-    return kernel - taper * (kernel.sum() / taper.sum())
+    return np.asarray(kernel - taper * (kernel.sum() / taper.sum()))

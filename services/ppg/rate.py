@@ -69,7 +69,7 @@ def sliding_spectra(
     length = min(max(round(window_s * rate_hz), 2), len(wave))
     starts = window_starts(len(wave), length, round(hop_s * rate_hz))
     size = spectrum_size(length)
-    frequency = np.fft.rfftfreq(size, 1 / rate_hz)
+    frequency = np.asarray(np.fft.rfftfreq(size, 1 / rate_hz), np.float64)
     inside = (frequency >= band_hz[0]) & (frequency <= band_hz[1])
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
     power = np.empty((len(starts), int(inside.sum())))
@@ -78,7 +78,8 @@ def sliding_spectra(
         row[:] = np.abs(np.fft.rfft((part - part.mean()) * taper, size)[inside]) ** 2
     total = power.sum(axis=1, keepdims=True)
     power = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
-    return Spectra((starts + (length - 1) / 2) / rate_hz, frequency[inside], power, length / rate_hz)
+    centre = np.asarray((starts + (length - 1) / 2) / rate_hz, np.float64)
+    return Spectra(centre, frequency[inside], power, length / rate_hz)
 
 
 def refine(frequency: NDArray[np.float64], power: NDArray[np.float64], index: int) -> float:

@@ -1,0 +1,64 @@
+"""Stage handlers of the ppg service: `trace` sums up one chunk, `pulse` gathers the clip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from media.decode import frames
+from media.timeline import frame_times
+
+from media.masks import read_masks
+from media.pulse_blob import Pulse
+from mesh.contracts import Plan, Task
+from mesh.errors import Internal
+from mesh.stages import Inputs, Output
+from ppg.gather import gather_pulse
+from ppg.trace_blob import Trace
+from ppg.traces import frame_sums, patch_grid
+
+
+def _plan(inputs: Inputs) -> Plan:
+    return Plan.model_validate_json(inputs.one("plan").read())
+
+
+def trace(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """Sums over the skin of one chunk, frame by frame and patch by patch; decodes nothing where there is no skin.
+
+    Raises
+    ------
+    Internal
+        If the chunk has not as many frames as its masks.
+    """
+    plan = _plan(inputs)
+    chunk = plan.chunks[task.index]
+    masks = read_masks(inputs.one("mask").read())
+    grid = patch_grid(masks.shape, task.parameters.patch_size)
+    sums: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]] = {}
+    concealed = 0
+    if not masks.empty:
+        decoded = frames(plan, inputs.of("chunk"))
+        row = 0
+        for frame, mask in zip(decoded, masks.frames(), strict=False):
+            concealed += frame.concealed
+            ids = {instance.id for instance in mask.instances}
+            for label in sorted(ids):
+                inside = mask.labels if ids == {1} else (mask.labels == label).view(np.uint8)
+                if label not in sums:
+                    sums[label] = np.zeros((chunk.frames, 4, grid.count), np.uint32)
+                sums[label][row] = frame_sums(frame.y, frame.u, frame.v, inside, grid)
+            row += 1
+        if row != chunk.frames:
+            raise Internal(f"chunk {task.index} gave {row} of {chunk.frames} frames")
+    yield Output("trace", str(task.index), Trace(grid, chunk.first, chunk.frames, concealed, sums).to_bytes())
+
+
+def pulse(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """Waves and heart rate of everybody in the clip."""
+    plan = _plan(inputs)
+    reference = json.loads(inputs.one("skin").read())
+    found = json.loads(inputs.one("people").read())["people"]
+    traces = (Trace.from_bytes(blob.read()) for blob in inputs.of("trace").values())
+    result: Pulse = gather_pulse(plan, task.parameters, found, traces, reference["reason"], frame_times(plan))
+    yield Output("pulse", "0", result.to_bytes())
