@@ -21,8 +21,12 @@ class PhantomSettings(BaseModel):
 
     seconds: float = Field(default=20.0, gt=0, le=3600, description="Length", json_schema_extra=_unit("s"))
     fps: float = Field(default=30.0, ge=1, le=240, description="Mean frame rate", json_schema_extra=_unit("1/s"))
-    width: int = Field(default=640, ge=16, le=4096, multiple_of=2, description="Stored width", json_schema_extra=_unit("px"))
-    height: int = Field(default=480, ge=16, le=4096, multiple_of=2, description="Stored height", json_schema_extra=_unit("px"))
+    width: int = Field(
+        default=640, ge=16, le=4096, multiple_of=2, description="Stored width", json_schema_extra=_unit("px")
+    )
+    height: int = Field(
+        default=480, ge=16, le=4096, multiple_of=2, description="Stored height", json_schema_extra=_unit("px")
+    )
     seed: int = Field(default=0, ge=0, description="Seed of texture, noise, motion and jitter")
 
     # --- the pulse

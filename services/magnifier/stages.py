@@ -1,0 +1,114 @@
+"""Stage handlers of the magnifier: `segment` magnifies and encodes a chunk, `result` joins and reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from magnifier.pulse_csv import write_pulse_csv
+from magnifier.pulse_plot import draw_pulse
+from magnifier.render import Magnifier, Record
+from magnifier.result import build_result, magnification, result_file
+from magnifier.skin_picture import write_skin_picture
+from media.decode import frames
+from media.encode import SegmentEncoder
+from media.join import join
+from media.masks import read_masks
+from media.packets import read_header
+from media.pulse_blob import Pulse
+from media.timeline import frame_times
+from mesh.contracts import Plan, ResultIndex, Task
+from mesh.errors import NoFrames
+from mesh.names import file_index
+from mesh.stages import Input, Inputs, Output
+
+_RECORD = "magnification"  # key of the record in a segment's header
+
+
+def _encoder_threads() -> int:
+    return max(int(os.environ.get("PULSEMESH_ENCODER_THREADS", "1")), 1)
+
+
+def segment(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """The magnified frames of one chunk, coded; an empty blob where there is nothing to magnify."""
+    plan = Plan.model_validate_json(inputs.one("plan").read())
+    pulse = Pulse.from_bytes(inputs.one("pulse").read())
+    parameters, chunk = task.parameters, plan.chunks[task.index]
+    if parameters.magnify == "none" or not pulse.skin_found or not pulse.people:
+        yield Output("segment", str(task.index), b"")
+        return
+    magnifier = Magnifier(plan, pulse, parameters)
+    masks = read_masks(inputs.of("mask")[task.index].read())
+    threads = _encoder_threads()
+    encoder = SegmentEncoder(plan, crf=parameters.crf, lossless=parameters.lossless, threads=threads)
+    own = {task.index: inputs.of("chunk")[task.index]}
+    for frame, mask in zip(frames(plan, own, threads=threads), masks.frames(), strict=True):
+        encoder.add(frame.index, *magnifier.magnify(frame.index, (frame.y, frame.u, frame.v), mask.labels))
+    if magnifier.record.frames != chunk.frames:  # a blob that is short would shift every later frame
+        raise NoFrames(f"{magnifier.record.frames} of the {chunk.frames} frames of chunk {task.index} were there")
+    yield Output("segment", str(task.index), encoder.finish({_RECORD: magnifier.record.to_dict()}))
+
+
+def result(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """Joins the segments, writes the report's files, and the index that ends the job."""
+    plan = Plan.model_validate_json(inputs.one("plan").read())
+    pulse = Pulse.from_bytes(inputs.one("pulse").read())
+    folder = inputs.scratch
+    described = _join(task, plan, inputs, folder / "magnified.mp4")
+    write_pulse_csv(pulse, folder / "pulse.csv")
+    draw_pulse(pulse, folder / "pulse.png")
+    _skin_picture(plan, pulse, inputs, folder / "skin.jpg")
+    report = build_result(task, plan, pulse, described)
+    (folder / "result.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
+    names = ["result.json", "pulse.csv", "pulse.png", "skin.jpg"]
+    if described is not None:
+        names.insert(3, "magnified.mp4")
+    entries = []
+    for name in names:
+        entries.append(result_file(task, folder / name))
+        yield Output("file", file_index(name), folder / name)
+    yield Output("result", "0", ResultIndex(files=entries).model_dump_json().encode())
+
+
+def _join(task: Task, plan: Plan, inputs: Inputs, path: Path) -> dict[str, Any] | None:
+    """Write the magnified clip; what was done to it, None where nothing was magnified."""
+    segments = [blob for blob in inputs.of("segment").values() if not _is_empty(blob)]
+    if not segments:
+        return None
+    join(plan, segments, next(iter(inputs.of("audio").values()), None), path)
+    return magnification(task, Record.gather(_records(segments)))
+
+
+def _records(segments: Iterable[Input]) -> Iterator[dict[str, Any]]:
+    for blob in segments:
+        with blob.open() as file:
+            yield read_header(file).extra[_RECORD]
+
+
+def _is_empty(blob: Input) -> bool:
+    return not (blob.source if isinstance(blob.source, bytes) else blob.source.stat().st_size)
+
+
+def _skin_picture(plan: Plan, pulse: Pulse, inputs: Inputs, path: Path) -> None:
+    """The first frame of the clip, or the first of its first chunk that has skin."""
+    chunk = plan.chunks[0]
+    masks = read_masks(inputs.of("mask")[0].read())
+    with_skin = np.flatnonzero(masks.areas)
+    wanted = int(with_skin[0]) if with_skin.size else 0
+    labels = next(m.labels for number, m in enumerate(masks.frames()) if number == wanted)
+    start = float(frame_times(plan)[chunk.first + wanted])
+    decoded = frames(plan, {0: inputs.of("chunk")[0]}, start, None)
+    frame = next(f for f in decoded if f.index == chunk.first + wanted)
+    percent = 100 * float(np.count_nonzero(labels)) / labels.size
+    where = "first frame" if wanted == 0 else f"frame at {start:.2f} s, the first with skin"
+    if percent:
+        caption = f"Taken for skin: {percent:.1f} % of the picture ({where}). What is dimmed was left out."
+    elif pulse.skin_found:
+        caption = "No skin was found in the first seconds of the clip; this is its first frame."
+    else:
+        caption = "No skin was found in this clip; this is its first frame."
+    write_skin_picture((frame.y, frame.u, frame.v), labels, plan.recording, caption, path)
