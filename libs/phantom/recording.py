@@ -102,7 +102,7 @@ def _video_stream(container: OutputContainer, settings: PhantomSettings) -> Vide
 def _video_frame(frame: RenderedFrame, ticks: int, settings: PhantomSettings) -> av.VideoFrame:
     picture = av.VideoFrame(settings.width, settings.height, "yuv420p")
     for plane, samples in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         rows[: samples.shape[0], : samples.shape[1]] = samples
     picture.pts, picture.time_base = ticks, Fraction(1, TICKS)
     return picture

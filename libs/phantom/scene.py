@@ -147,7 +147,7 @@ def build_scene(settings: PhantomSettings) -> Scene:
     # the texture of the skin moves with it: a canvas larger than the picture, so that edges can come in
     canvas = 2 * (reach + 2)
     skin_texture = 1 + np.float32(settings.texture) * _texture(rng, height + 2 * canvas, width + 2 * canvas)
-    inside = _cover(ellipse, np.arange(-canvas, height + canvas) * 1.0, np.arange(-canvas, width + canvas) * 1.0)
+    inside = _cover(ellipse, _pixels(-canvas, height + canvas), _pixels(-canvas, width + canvas))
     skin_texture /= np.float32(np.sum(skin_texture * inside, dtype=np.float64) / np.sum(inside, dtype=np.float64))
     wall, skin = stored_color(settings, np.array(WALL_RGB)), stored_color(settings, np.array(settings.skin_rgb))
     pulse = pulse_color(settings)
@@ -159,8 +159,8 @@ def build_scene(settings: PhantomSettings) -> Scene:
         pad = reach // step + 2
         y0, y1 = _span(ellipse.y, ellipse.b, reach, step, size_y)
         x0, x1 = _span(ellipse.x, ellipse.a, reach, step, size_x)
-        rows = np.arange(y0 - pad, y1 + pad) * step + centre
-        columns = np.arange(x0 - pad, x1 + pad) * step + centre
+        rows = _pixels(y0 - pad, y1 + pad) * step + centre
+        columns = _pixels(x0 - pad, x1 + pad) * step + centre
         cover = _cover(ellipse, rows, columns)
         at_y = np.clip((rows + canvas).astype(np.intp), 0, skin_texture.shape[0] - 1)
         at_x = np.clip((columns + canvas).astype(np.intp), 0, skin_texture.shape[1] - 1)
@@ -179,6 +179,10 @@ def build_scene(settings: PhantomSettings) -> Scene:
         )
     noise = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN), dtype=np.float32)
     return Scene((layers[0], layers[1], layers[2]), noise)
+
+
+def _pixels(first: int, stop: int) -> NDArray[np.float64]:
+    return np.arange(first, stop).astype(np.float64)
 
 
 def _span(centre: float, radius: float, reach: int, step: int, size: int) -> tuple[int, int]:

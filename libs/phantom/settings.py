@@ -7,10 +7,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-def _unit(unit: str) -> dict[str, str]:
-    return {"unit": unit}
-
-
 class PhantomSettings(BaseModel):
     """Settings of a synthetic recording: a moving ellipse of pulsing skin before a wall.
 
@@ -19,23 +15,23 @@ class PhantomSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seconds: float = Field(default=20.0, gt=0, le=3600, description="Length", json_schema_extra=_unit("s"))
-    fps: float = Field(default=30.0, ge=1, le=240, description="Mean frame rate", json_schema_extra=_unit("1/s"))
+    seconds: float = Field(default=20.0, gt=0, le=3600, description="Length", json_schema_extra={"unit": "s"})
+    fps: float = Field(default=30.0, ge=1, le=240, description="Mean frame rate", json_schema_extra={"unit": "1/s"})
     width: int = Field(
-        default=640, ge=16, le=4096, multiple_of=2, description="Stored width", json_schema_extra=_unit("px")
+        default=640, ge=16, le=4096, multiple_of=2, description="Stored width", json_schema_extra={"unit": "px"}
     )
     height: int = Field(
-        default=480, ge=16, le=4096, multiple_of=2, description="Stored height", json_schema_extra=_unit("px")
+        default=480, ge=16, le=4096, multiple_of=2, description="Stored height", json_schema_extra={"unit": "px"}
     )
     seed: int = Field(default=0, ge=0, description="Seed of texture, noise, motion and jitter")
 
     # --- the pulse
     heart_rate: float = Field(
-        default=72.0, ge=20, le=300, description="Heart rate at the start", json_schema_extra=_unit("1/min")
+        default=72.0, ge=20, le=300, description="Heart rate at the start", json_schema_extra={"unit": "1/min"}
     )
     heart_rate_end: float | None = Field(
         default=None, ge=20, le=300, description="Heart rate at the end of a linear ramp; constant if not given",
-        json_schema_extra=_unit("1/min"),
+        json_schema_extra={"unit": "1/min"},
     )  # fmt: skip
     amplitude: float = Field(
         default=0.008, ge=0, le=0.05,
@@ -52,18 +48,18 @@ class PhantomSettings(BaseModel):
     )
     texture: float = Field(default=0.06, ge=0, le=0.5, description="Standard deviation of the texture, relative")
     motion: float = Field(
-        default=1.5, ge=0, le=100, description="Largest excursion of the skin, slow", json_schema_extra=_unit("px")
+        default=1.5, ge=0, le=100, description="Largest excursion of the skin, slow", json_schema_extra={"unit": "px"}
     )
     drift: float = Field(default=0.01, ge=0, le=0.3, description="Slow change of the light (below 0.1 Hz), relative")
 
     # --- the camera
     read_noise: float = Field(
         default=1.0, ge=0, le=50, description="Standard deviation that does not depend on the light",
-        json_schema_extra=_unit("levels"),
+        json_schema_extra={"unit": "levels"},
     )  # fmt: skip
     shot_noise: float = Field(
         default=1.5, ge=0, le=50, description="Standard deviation of photon noise at level 255; follows its root",
-        json_schema_extra=_unit("levels"),
+        json_schema_extra={"unit": "levels"},
     )  # fmt: skip
     variable_rate: bool = Field(default=False, description="Jitter every frame's time by up to 0.4 of a frame")
     matrix: Literal["bt601", "bt709"] = Field(default="bt601", description="Matrix of Y, U, V")
@@ -76,7 +72,7 @@ class PhantomSettings(BaseModel):
     b_frames: int = Field(default=2, ge=0, le=8, description="Most B-frames in a row")
     audio: bool = Field(default=False, description="Add a track with a short tone at every beat")
     rotation: Literal[0, 90, 180, 270] = Field(
-        default=0, description="Clockwise turn for display that the file asks for", json_schema_extra=_unit("deg")
+        default=0, description="Clockwise turn for display that the file asks for", json_schema_extra={"unit": "deg"}
     )
 
     @model_validator(mode="after")

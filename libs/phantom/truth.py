@@ -39,7 +39,7 @@ def truth_of(settings: PhantomSettings) -> Truth:
     pulsing = settings.amplitude > 0
     ellipse, moved = skin_ellipse(settings), displacement(settings, time_s)
     relative = settings.amplitude * np.array(SIGNATURE) / SIGNATURE[1]
-    skin = stored_color(settings, np.array(settings.skin_rgb)) + (black_level(settings), 128.0, 128.0)
+    skin = stored_color(settings, np.array(settings.skin_rgb)) + np.array([black_level(settings), 128.0, 128.0])
     blood = blood_volume(settings, heart_phase(settings, time_s)) if pulsing else np.zeros(len(time_s))
     return Truth(
         settings=settings,

@@ -117,6 +117,15 @@ def _rate(person: Person) -> Measurement | None:
     return person.measurements.get("heart_rate")
 
 
+def _interval(rate: Measurement) -> tuple[float, float, float]:
+    """Value, low and high; NaN where it was refused."""
+    if rate.status != "ok" or rate.value is None:
+        return np.nan, np.nan, np.nan
+    low = rate.value if rate.low is None else rate.low
+    high = rate.value if rate.high is None else rate.high
+    return rate.value, low, high
+
+
 def _refusal(person: Person) -> str | None:
     rate = _rate(person)
     if rate is None or rate.status == "ok":
@@ -211,12 +220,7 @@ def _draw_rates(panel: Any, pulse: Pulse, measured: dict[str, Person]) -> None:
     for number, waves in enumerate(pulse.people):
         color = _color(number, measured.get(waves.id))
         points = measured[waves.id].heart_rate_over_time if waves.id in measured else []
-        rows = [
-            (p.time_s, p.heart_rate.value, p.heart_rate.low or p.heart_rate.value, p.heart_rate.high or p.heart_rate.value)
-            if p.heart_rate.status == "ok" and p.heart_rate.value is not None
-            else (p.time_s, np.nan, np.nan, np.nan)
-            for p in points
-        ]  # fmt: skip
+        rows = [(p.time_s, *_interval(p.heart_rate)) for p in points]
         refused += [p.time_s for p in points if p.heart_rate.status != "ok"]
         if not rows:
             continue

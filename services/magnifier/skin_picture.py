@@ -122,4 +122,6 @@ def _doubled(plane: Plane, shape: tuple[int, ...]) -> Plane:
 
 def _halved(plane: Plane) -> NDArray[np.float32]:
     even = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge").astype(np.float32)
-    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    total: NDArray[np.float32] = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
+    total *= np.float32(0.25)
+    return total
