@@ -47,11 +47,11 @@ def describe(scene: Any, **parameters: Any) -> Any:
 # --- pulse.csv
 
 
-def test_the_table_has_the_columns_of_faceHR_and_the_numbers_of_the_pulse(scene: Any, tmp_path: Path) -> None:  # noqa: N802
+def test_the_table_has_the_columns_of_faceHR_and_the_numbers_of_the_pulse(scene: Any, tmp_path: Path) -> None:
     write_pulse_csv(scene.pulse, tmp_path / "pulse.csv")
     with (tmp_path / "pulse.csv").open(newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == "person time_s R G B Y U V R_f G_f B_f white pulse".split()
+    assert rows[0] == ["person", "time_s", "R", "G", "B", "Y", "U", "V", "R_f", "G_f", "B_f", "white", "pulse"]
     assert len(rows) == 1 + len(scene.pulse.time_s)
     person = scene.pulse.people[0]
     for number, row in enumerate(rows[1:]):
