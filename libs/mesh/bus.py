@@ -1,13 +1,59 @@
-"""The connection to NATS JetStream. (Signatures; the implementation follows.)"""
+"""The connection to NATS JetStream: connected for ever, every request bounded, writes repeated over a restart."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.client import JetStreamContext
+from nats.js.errors import APIError
+
+from mesh import subjects
 from mesh.contracts import Task
+from mesh.errors import Busy, Failure, Unavailable
+from mesh.follower import Follower, Message
 from mesh.names import BlobName
 from mesh.settings import MeshSettings
+from mesh.trace_context import TRACEPARENT, current_traceparent
+
+log = logging.getLogger(__name__)
+
+OLDEST_SERVER = (2, 12)  # per-message lifetimes and strict requests; older ones ignore what they do not know
+WRONG_LAST_SEQUENCE = 10071
+STORE_FAILED = 10077
+PER_SUBJECT = "maximum messages per subject"
+EXHAUSTED = {10002, 10023, 10047}  # account or server out of storage
+NEW_SUBJECT = 0  # `expect` of a message that must be the first of its subject
+
+
+class WrongSequence(Exception):
+    """Compare-and-set lost: the subject has another last message.
+
+    Attributes
+    ----------
+    repeated : bool
+        True if the write was tried before with no answer, so that the other message may be our own.
+    """
+
+    def __init__(self, repeated: bool) -> None:
+        super().__init__("the subject has another last message")
+        self.repeated = repeated
+
+
+class SubjectTaken(Exception):
+    """The stream allows one message a subject and has it."""
 
 
 @dataclass(frozen=True)
@@ -19,45 +65,412 @@ class Event:
     data: bytes
 
 
+def end_process() -> None:
+    """What a service does when its connection is closed for good: end, so that it is started anew."""
+    log.error("the connection to the broker is closed for good")
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Bus:
-    """A connection that is made again for ever."""
+    """A connection to the broker that is made again for ever.
+
+    Attributes
+    ----------
+    settings : MeshSettings
+    generation : int
+        Grows with every new connection; who follows a stream begins again when it changes.
+    """
+
+    def __init__(self, settings: MeshSettings, on_closed: Callable[[], None] | None = None) -> None:
+        self.settings = settings
+        self.generation = 0
+        self.nc: Client = Client()
+        self.js: JetStreamContext = self.nc.jetstream(timeout=settings.request_timeout_s)
+        self._on_closed = on_closed
+        self._closing = False
+        self._last_error: Exception | None = None
+        self._denied = asyncio.Event()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._up = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- connection
 
     @classmethod
     async def connect(
-        cls, settings: MeshSettings, *, name: str = "pulsemesh", on_closed: Callable[[], None] | None = None
+        cls, settings: MeshSettings, *, name: str = "pulsemesh", on_closed: Callable[[], None] | None = end_process
     ) -> Bus:
-        """Connect and provision. Raises Unavailable (nobody answers in time; too old a server)."""
-        raise NotImplementedError
+        """Connect, check the server's version and make the streams what they have to be.
+
+        Raises
+        ------
+        Unavailable
+            If no server answers within `settings.connect_timeout_s`, refuses us, or is too old.
+        """
+        bus = cls(settings, on_closed)
+        try:
+            await bus._connect(name)
+            await bus.provision()
+        except BaseException:
+            await bus.close()
+            raise
+        return bus
+
+    async def _connect(self, name: str) -> None:
+        settings = self.settings
+        connecting = asyncio.ensure_future(
+            self.nc.connect(
+                servers=settings.nats_url.split(","),
+                name=name,
+                user=settings.nats_user,
+                password=settings.nats_password.get_secret_value() if settings.nats_password else None,
+                token=settings.nats_token.get_secret_value() if settings.nats_token else None,
+                error_cb=self._error,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                closed_cb=self._closed,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                ping_interval=20,  # a dead peer is noticed in 40 s; the default takes 4 minutes
+                connect_timeout=2,
+            )
+        )
+        denied = asyncio.ensure_future(self._denied.wait())
+        try:
+            await asyncio.wait(
+                {connecting, denied}, timeout=settings.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not connecting.done() or connecting.exception() is not None:
+                why = f": {self._last_error}" if self._last_error else ""
+                raise Unavailable(f"the broker at {settings.nats_url} cannot be reached{why}")
+        finally:
+            for future in (connecting, denied):
+                future.cancel()
+            await asyncio.gather(connecting, denied, return_exceptions=True)
+        version = self.nc.connected_server_version
+        if (version.major, version.minor) < OLDEST_SERVER:
+            raise Unavailable(
+                f"nats-server {version.major}.{version.minor} is too old",
+                hint=f"Run nats-server {OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or later.",
+            )
+        self.generation += 1
+        self._up.set()
+
+    async def _error(self, error: Exception) -> None:
+        self._last_error = error
+        if isinstance(error, nats.errors.AuthorizationError) or "authorization" in str(error).lower():
+            self._denied.set()
+        log.warning("broker connection error", extra={"error": repr(error)})
+
+    async def _disconnected(self) -> None:
+        self._up.clear()
+        if not self._lost.done():  # answers that were on their way are lost: do not wait out their timeouts
+            self._lost.set_result(None)
+
+    async def _reconnected(self) -> None:
+        self.generation += 1
+        self._lost = asyncio.get_running_loop().create_future()
+        self._up.set()
+        log.info("connected to the broker again", extra={"server": self.server_id})
+        self._spawn(self._provision_again())  # the new server may have lost its store
+
+    async def _closed(self) -> None:
+        self._up.clear()
+        if not self._closing and self._on_closed is not None:
+            self._on_closed()
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _provision_again(self) -> None:
+        for wait in (0.0, 0.5, 2.0, 5.0):
+            await asyncio.sleep(wait)
+            try:
+                await self.provision()
+                return
+            except (Failure, nats.errors.Error) as error:
+                log.warning("streams could not be checked", extra={"error": repr(error)})
+
+    async def provision(self) -> list[str]:
+        """See `mesh.subjects.provision`.
+
+        Raises
+        ------
+        Unavailable
+            If the broker does not answer, or has no JetStream.
+        """
+        deadline = time.monotonic() + self.settings.connect_timeout_s
+        while True:
+            try:
+                changed = await subjects.provision(self.js, self.settings)
+            except (APIError, nats.errors.Error) as error:
+                if time.monotonic() < deadline and (not isinstance(error, APIError) or error.code == 503):
+                    await asyncio.sleep(0.2)  # a broker that just started opens its streams
+                    continue
+                raise Unavailable(f"the broker refused the streams: {error}") from error
+            if changed:
+                log.info("streams provisioned", extra={"changed": changed})
+            return changed
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Flush and close. Work that still waits for an answer fails."""
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        if self.nc.is_connected:
+            with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+                await self.nc.flush(2)
+        with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+            await self.nc.close()
+        if not self._lost.done():
+            self._lost.cancel()
 
     @property
     def connected(self) -> bool:
-        raise NotImplementedError
+        """Whether the broker can be reached now."""
+        return bool(self.nc.is_connected)
 
-    async def publish_task(self, task: Task) -> bool:
-        """True if queued now, False if it was queued already. Raises Busy (full), Unavailable."""
-        raise NotImplementedError
+    @property
+    def server_id(self) -> str:
+        """Identity of the server that we are connected to; another one after its restart."""
+        return str(self.nc._server_info.get("server_id", ""))
+
+    @property
+    def server_version(self) -> str:
+        """Version of the server."""
+        return str(self.nc._server_info.get("version", ""))
+
+    # --- requests
+
+    async def request(
+        self, subject: str, payload: bytes = b"", headers: Mapping[str, str] | None = None, limit_s: float | None = None
+    ) -> Msg:
+        """One request, answered or failed within `limit_s` seconds (`settings.request_timeout_s`).
+
+        Raises
+        ------
+        Unavailable
+            If there is no answer: no connection, a lost one, a timeout, nobody who listens.
+        """
+        limit = limit_s if limit_s is not None else self.settings.request_timeout_s
+        try:
+            if not self._up.is_set():
+                await asyncio.wait_for(self._up.wait(), limit)
+            answer = asyncio.ensure_future(
+                self.nc.request(subject, payload, timeout=limit, headers=dict(headers) if headers else None)
+            )
+            try:
+                await asyncio.wait({answer, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+                if answer.done():
+                    return answer.result()
+                raise Unavailable("the connection to the broker was lost")
+            finally:
+                if not answer.done():
+                    answer.cancel()
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            raise Unavailable(f"the broker did not answer: {error!r}") from error
+
+    async def api(self, verb: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One call of the JetStream API, its answer as JSON.
+
+        Raises
+        ------
+        Unavailable
+            If there is no answer.
+        nats.js.errors.APIError
+            If the broker refuses.
+        """
+        message = await self.request(f"$JS.API.{verb}", json.dumps(request).encode() if request else b"")
+        answer: dict[str, Any] = json.loads(message.data)
+        if "error" in answer:
+            raise APIError.from_error(answer["error"])
+        return answer
+
+    async def append(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        expect: int | None = None,
+        retry_s: float | None = None,
+    ) -> int:
+        """Append a message to its stream, repeating over a restart of the broker; its stream sequence.
+
+        Parameters
+        ----------
+        expect : int, optional
+            The sequence that the last message of this subject must have, `NEW_SUBJECT` for none: makes the write a
+            compare-and-set, and its repetition safe.
+        retry_s : float, optional
+            How long to repeat; `settings.retry_s` if not given.
+
+        Raises
+        ------
+        WrongSequence
+            If `expect` does not hold.
+        SubjectTaken
+            If the subject has a message and may have one only.
+        Busy
+            If the stream is full.
+        Unavailable
+            If the broker did not take it within `retry_s`.
+        """
+        header = dict(headers or {})
+        if expect is not None:
+            header["Nats-Expected-Last-Subject-Sequence"] = str(expect)
+        deadline = time.monotonic() + (self.settings.retry_s if retry_s is None else retry_s)
+        pause, repeated = 0.05, False
+        while True:
+            try:
+                answer = json.loads((await self.request(subject, payload, header)).data)
+                error = answer.get("error")
+                if error is None:
+                    return int(answer["seq"])
+                failure = _refusal(error, repeated)
+                if not isinstance(failure, Unavailable):
+                    raise failure
+            except Unavailable as caught:
+                failure = caught
+                repeated = True
+            if time.monotonic() + pause > deadline:
+                raise failure
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def last(self, stream: str, subject: str) -> Message | None:
+        """The last message of a subject, None where there is none. Raises Unavailable."""
+        return _stored(await self.request(f"$JS.API.DIRECT.GET.{stream}.{subject}"))
+
+    async def at(self, stream: str, sequence: int) -> Message | None:
+        """The message at a stream sequence, None where it is gone. Raises Unavailable."""
+        request = json.dumps({"seq": sequence}).encode()
+        return _stored(await self.request(f"$JS.API.DIRECT.GET.{stream}", request))
+
+    async def subjects(self, stream: str, filter: str) -> dict[str, int]:
+        """How many messages each subject has, of those that match `filter`. Raises Unavailable."""
+        found: dict[str, int] = {}
+        while True:
+            answer = await self.api(f"STREAM.INFO.{stream}", {"subjects_filter": filter, "offset": len(found)})
+            page = answer["state"].get("subjects") or {}
+            found.update(page)
+            if not page or len(found) >= answer.get("total", 0):
+                return found
+
+    async def purge(self, stream: str, filter: str) -> int:
+        """Remove the messages that match `filter`; how many they were. Raises Unavailable."""
+        return int((await self.api(f"STREAM.PURGE.{stream}", {"filter": filter})).get("purged", 0))
+
+    async def remove(self, stream: str, sequence: int) -> bool:
+        """Remove one message; False where it is gone already. Raises Unavailable."""
+        try:
+            await self.api(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
+        except APIError:
+            return False
+        return True
+
+    # --- tasks
+
+    async def publish_task(self, task: Task, *, retry_s: float | None = None) -> bool:
+        """Queue a task.
+
+        Returns
+        -------
+        bool
+            True if it is queued now, False if it was queued or running already.
+
+        Raises
+        ------
+        Busy
+            If the queue is full.
+        Unavailable
+            If the broker cannot be reached.
+        """
+        headers = {TRACEPARENT: current_traceparent()}
+        payload = task.model_dump_json(exclude_defaults=True).encode()
+        try:
+            await self.append(subjects.task_subject(task), payload, headers=headers, retry_s=retry_s)
+        except SubjectTaken:
+            return False
+        return True
+
+    async def pull(self, stage: str) -> Msg | None:
+        """One task of a stage if there is one now. Raises Unavailable."""
+        return await self.next(subjects.TASKS, stage)
+
+    async def next(self, stream: str, consumer: str, wait_s: float = 0.0) -> Msg | None:
+        """The next message of a durable pull consumer, None if none comes within `wait_s`. Raises Unavailable."""
+        request: dict[str, Any] = {"batch": 1}
+        if wait_s > 0:
+            request["expires"] = int(wait_s * 1e9)
+        else:
+            request["no_wait"] = True
+        message = await self.request(
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+            json.dumps(request).encode(),
+            limit_s=wait_s + self.settings.request_timeout_s,
+        )
+        return None if message.headers and "Status" in message.headers else message
 
     async def queued(self) -> dict[str, int]:
-        """Tasks that wait or run, by stage."""
-        raise NotImplementedError
+        """Tasks that wait or run, by stage. Raises Unavailable."""
+        counts: dict[str, int] = {}
+        for subject, messages in (await self.subjects(subjects.TASKS, "task.>")).items():
+            stage = subject.split(".")[1]
+            counts[stage] = counts.get(stage, 0) + messages
+        return counts
 
     async def purge_tasks(self, recording: str) -> None:
-        raise NotImplementedError
+        """Remove all tasks of a recording. Raises Unavailable."""
+        await self.purge(subjects.TASKS, f"task.*.{recording}.>")
 
-    def blob_events(self) -> AsyncIterator[BlobName]:
-        """Names of blobs from now on as they are committed, for ever; survives restarts of the broker."""
-        raise NotImplementedError
+    # --- events
+
+    async def blob_events(self, *, ready: asyncio.Event | None = None) -> AsyncGenerator[BlobName, None]:
+        """Names of blobs as they are committed, from now on and for ever; `ready` is set when 'now' is fixed.
+
+        None is lost over a restart of the broker, but one that loses its store loses events too: what must not be
+        missed needs a slow timer beside this.
+        """
+        follower = Follower(self, subjects.BLOBS, subjects.BLOB_EVENTS, headers_only=True, ready=ready)
+        async with contextlib.aclosing(follower.messages()) as messages:
+            async for message in messages:
+                yield subjects.name_of(message.subject)
 
     async def publish_event(self, job: str, type: str, data: bytes) -> int:
-        """Append to `event.<job>.<type>`; its sequence."""
-        raise NotImplementedError
+        """Append an event of a job; its id. Raises Unavailable."""
+        return await self.append(subjects.event_subject(job, type), data)
 
-    def events(self, job: str, after: int = 0) -> AsyncIterator[Event]:
-        """Events of a job after sequence `after`, then new ones as they come, for ever."""
-        raise NotImplementedError
+    async def events(self, job: str, after: int | None = None) -> AsyncGenerator[Event, None]:
+        """Events of a job, as they come, for ever: those that are kept from sequence `after` on, else from now on."""
+        follower = Follower(self, subjects.EVENTS, f"event.{job}.>", after=after)
+        async with contextlib.aclosing(follower.messages()) as messages:
+            async for message in messages:
+                yield Event(message.sequence, message.subject.rsplit(".", 1)[1], message.data)
 
     async def purge_events(self, job: str) -> None:
-        raise NotImplementedError
+        """Forget the events of a job. Raises Unavailable."""
+        await self.purge(subjects.EVENTS, f"event.{job}.>")
+
+
+def _refusal(error: dict[str, Any], repeated: bool) -> Exception:
+    code, text = error.get("err_code", 0), str(error.get("description", ""))
+    if code == WRONG_LAST_SEQUENCE:
+        return WrongSequence(repeated)
+    if code == STORE_FAILED and PER_SUBJECT in text:
+        return SubjectTaken(text)
+    if code == STORE_FAILED or code in EXHAUSTED:
+        return Busy(f"the broker takes no more: {text}")
+    return Unavailable(f"the broker refused a message: {text}")
+
+
+def _stored(message: Msg) -> Message | None:
+    headers = message.headers or {}
+    status = headers.get("Status")
+    if status == "404":
+        return None
+    if "Nats-Sequence" not in headers:
+        raise Unavailable(f"the broker refused to read: {status} {headers.get('Description', '')}")
+    return Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, message.data)

@@ -46,9 +46,11 @@ class MeshSettings(BaseSettings):
 
     # --- blobs
     blobs: str = "jetstream"  # or the address of a directory or a bucket: file:///…, s3://…, gs://…, az://…
-    blobs_max_bytes: int = Field(64 * GIB, ge=MIB)  # of the stream; full is answered with 429
+    # Of the stream BLOBS; full is answered with 429. The broker reserves it on its disk at once, so by default the
+    # broker's own limit (max_file_store, three quarters of the disk that is free) is the only one.
+    blobs_max_bytes: int | None = Field(None, ge=MIB)
     blobs_max_age_s: float = Field(14 * 86400.0, gt=0)  # a backstop only: expiry is a purge per recording
-    jobs_max_bytes: int = Field(1 * GIB, ge=MIB)
+    jobs_max_bytes: int = Field(64 * MIB, ge=MIB)  # some 60,000 jobs
 
     # --- tasks
     scratch: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()))  # inputs and outputs of running tasks
