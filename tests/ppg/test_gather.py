@@ -1,0 +1,281 @@
+"""The gather on traces whose truth is known: right or refused, and the same bits however the clip was cut."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.color import rgb_from_yuv
+from mesh.contracts import Chunk, Grid, Plan, Recording
+from mesh.parameters import Parameters
+from ppg.gather import collect, gather_pulse, make_filter
+from ppg.patches import coherence, group_length, project
+from ppg.quality import Evidence, confidence, least_snr_db, refusal
+from ppg.rate import sliding_spectra
+from ppg.trace_blob import Trace
+from ppg.traces import patch_grid
+
+pytestmark = pytest.mark.unit
+
+SIZE = 96
+GRID = patch_grid((SIZE // 2, SIZE // 2))
+SKIN = np.array([180.0, 130.0, 110.0])
+ABSORPTION = np.array([0.33, 0.77, 0.53]) / 0.77
+SAMPLES = 400.0  # of skin in every patch
+PEOPLE = [{"id": "1", "instances": [1]}]
+
+
+def make_plan(n, rate=30.0, **facts) -> Plan:
+    recording = Recording(
+        duration_s=n / rate, frames=n, width=SIZE, height=SIZE, fps=rate, variable_rate=False, codec="h264",
+        container="mp4", pixel_format="yuv420p", matrix=6, **facts,
+    )  # fmt: skip
+    return Plan(
+        recording=recording, time_base=(1, 90000), pts=[round(i * 90000 / rate) for i in range(n)],
+        chunks=[Chunk(index=0, first=0, frames=n, t0=0.0, t1=n / rate)],
+        grid=Grid(origin_s=0.0, rate_hz=rate, samples=n),
+    )  # fmt: skip
+
+
+def sums_of(rgb):
+    """Trace sums uint32[n, 4, patches] of patch colours float64[n, 3, patches]."""
+    matrix, offset = rgb_from_yuv(make_plan(2).recording)
+    yuv = np.einsum("ij,njp->nip", np.linalg.inv(matrix), rgb - offset[:, None])
+    count = np.full_like(yuv[:, :1], SAMPLES)
+    return np.rint(np.concatenate([count, yuv * count * [[4], [1], [1]]], axis=1)).astype(np.uint32)
+
+
+def colours(n, seed=0, *, beat=None, amplitude=0.002, noise=0.15, common=None, rate=30.0):
+    """Patches of skin with noise of their own, a pulse, and noise that all share."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(n) / rate
+    rgb = SKIN[None, :, None] + noise * rng.standard_normal((n, 3, GRID.count))
+    if beat is not None:
+        wave = np.sin(2 * np.pi * beat * time) + 0.3 * np.sin(4 * np.pi * beat * time)
+        rgb = rgb - (SKIN * ABSORPTION * amplitude)[None, :, None] * wave[:, None, None]
+    if common == "white":
+        rgb = rgb + 0.1 * rng.standard_normal((n, 3, 1))
+    elif common == "pink":
+        frequency = np.fft.rfftfreq(n, 1 / rate)
+        weight = np.divide(1.0, frequency, out=np.zeros_like(frequency), where=frequency > 0)[:, None]
+        spectrum = weight * (rng.standard_normal((len(weight), 3)) + 1j * rng.standard_normal((len(weight), 3)))
+        drift = np.fft.irfft(spectrum, n, axis=0)
+        rgb = rgb + (0.5 * drift / drift.std(axis=0))[:, :, None]
+    elif common == "lamp":
+        rgb = rgb * (1 + 0.01 * np.sin(2 * np.pi * rng.uniform(0.8, 3) * time))[:, None, None]
+    return rgb
+
+
+def gather(sums, *, rate=30.0, cuts=(), times=None, facts=None, reason=None, people=PEOPLE, **parameters):
+    n = len(sums)
+    edges = [0, *cuts, n]
+    traces = []
+    for first, last in pairwise(edges):
+        part = Trace(GRID, first, last - first, 0, {1: sums[first:last]})
+        traces.append(Trace.from_bytes(part.to_bytes()))
+    times = np.arange(n) / rate if times is None else times
+    plan = make_plan(n, rate, **(facts or {}))
+    return gather_pulse(plan, Parameters(**parameters), people, traces, reason, times)
+
+
+def heart_rate(pulse):
+    return pulse.measurements[0].measurements["heart_rate"]
+
+
+@pytest.mark.parametrize("beat", [0.75, 1.2, 2.0, 3.3])
+@pytest.mark.parametrize("parameters", [{}, {"method": "green"}, {"method": "chrom"}, {"filter": "fir"}])
+def test_a_pulse_is_read(beat, parameters):
+    found = gather(sums_of(colours(360, beat=beat)), **parameters)
+    value = heart_rate(found)
+    assert value.status == "ok"
+    assert value.value == pytest.approx(60 * beat, abs=1.0)
+    assert value.low <= 60 * beat <= value.high
+    assert value.confidence > 0.8
+    assert found.people[0].rate_hz == pytest.approx(beat, abs=0.02)
+    assert all(p.heart_rate.status == "ok" for p in found.measurements[0].heart_rate_over_time)
+    assert found.measurements[0].signal.skin_fraction == pytest.approx(SAMPLES * GRID.count / (SIZE // 2) ** 2)
+
+
+def test_the_seeds_preset_reads_it_too():
+    value = heart_rate(gather(sums_of(colours(360, beat=1.2)), preset="facehr"))
+    assert value.status == "ok"
+    assert value.value == pytest.approx(72, abs=1.5)
+
+
+@pytest.mark.parametrize("common", [None, "white", "pink", "lamp"])
+@pytest.mark.parametrize("method", ["pos", "green"])
+def test_noise_is_refused(common, method):
+    answers = 0
+    for seed in range(20):
+        value = heart_rate(gather(sums_of(colours(360, seed, common=common)), method=method))
+        answers += value.status == "ok"
+        assert (value.value is None) == (value.status == "refused")
+        assert value.status == "ok" or value.reason
+    assert answers <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.sets(st.integers(1, 299), max_size=6))
+def test_cutting_changes_no_bit(cuts):
+    sums = sums_of(colours(300, beat=1.2))
+    assert gather(sums, cuts=sorted(cuts)).to_bytes() == gather(sums).to_bytes()
+
+
+@pytest.mark.parametrize("filter_name", ["butterworth", "fir", "moving_average"])
+def test_adding_the_delta_multiplies_the_pulse(filter_name):
+    beat, amplitude, gain = 1.2, 0.004, 9.0
+    rgb = colours(600, beat=beat, amplitude=amplitude, noise=0.02)
+    found = gather(sums_of(rgb), filter=filter_name).people[0]
+    time = np.arange(600) / 30
+    inner = slice(75, -75)  # whole beats
+    carrier = np.exp(-2j * np.pi * beat * time)[inner]
+
+    def phasor(wave):
+        part = wave[inner]
+        return 2 * ((part - part.mean()) * carrier).mean()
+
+    for name in "YUV":
+        trace, delta = getattr(found, name), getattr(found, f"delta_{name}")
+        ratio = phasor(trace + gain * delta) / phasor(trace)
+        assert abs(ratio) == pytest.approx(1 + gain, rel=0.03)
+        assert abs(np.angle(ratio)) < 0.02
+
+
+def test_waves_are_what_they_say():
+    rgb = colours(300, beat=1.2)
+    found = gather(sums_of(rgb)).people[0]
+    mean = rgb.mean(axis=2).T
+    np.testing.assert_allclose([found.R, found.G, found.B], mean, atol=0.01)
+    band_pass = make_filter(Parameters(), 30.0)
+    np.testing.assert_allclose([found.R_f, found.G_f, found.B_f], band_pass(mean), atol=0.01)
+    np.testing.assert_allclose(found.white, (found.R_f + found.G_f + found.B_f) / 3, atol=1e-12)
+    blood = np.sin(2 * np.pi * 1.2 * np.arange(300) / 30)
+    assert np.corrcoef(found.pulse, blood)[0, 1] > 0.9
+    assert np.abs(found.white_normalised).max() <= 1.0
+
+
+def test_a_variable_rate_is_resampled():
+    rng = np.random.default_rng(0)
+    times = np.sort(np.arange(450) / 30 + rng.uniform(-0.4, 0.4, 450) / 30)
+    times -= times[0]
+    wave = np.sin(2 * np.pi * 1.3 * times)[:, None, None]
+    rgb = SKIN[None, :, None] - (SKIN * ABSORPTION * 0.004)[None, :, None] * wave
+    rgb = rgb + 0.1 * rng.standard_normal((450, 3, GRID.count))
+    value = heart_rate(gather(sums_of(rgb), times=times))
+    assert value.status == "ok"
+    assert value.value == pytest.approx(78, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate", "words"),
+    [(123, 30.0, r"4\.1 s of 5 s"), (60, 6.0, r"6\.0 of 8"), (10, 1.0, r"1\.0 of 8"), (2, 30.0, "too short")],
+)
+def test_a_clip_that_is_too_short_or_too_slow_is_refused_with_the_cause(frames, rate, words):
+    found = gather(sums_of(colours(frames, beat=1.2, rate=rate)), rate=rate)
+    assert heart_rate(found).status == "refused"
+    assert re.search(words, heart_rate(found).reason)
+    assert found.people[0].rate_hz is None
+    assert any("refused" in warning for warning in found.warnings)
+    assert np.isfinite(found.people[0].delta_Y).all()
+
+
+def test_five_seconds_are_enough_for_a_clear_pulse():
+    assert heart_rate(gather(sums_of(colours(150, beat=1.2)))).value == pytest.approx(72, abs=2)
+
+
+def test_no_skin_is_said():
+    found = gather(np.zeros((300, 4, GRID.count), np.uint32), people=[], reason="the picture is too dark")
+    assert not found.skin_found
+    assert found.people == []
+    assert "no skin found: the picture is too dark" in heart_rate(found).reason
+    assert len(found.time_s) == 300
+
+
+def test_skin_that_leaves_the_picture():
+    sums = sums_of(colours(300, beat=1.2))
+    sums[:30] = 0  # for a moment: bridged
+    assert heart_rate(gather(sums)).value == pytest.approx(72, abs=2)
+    sums[100:200] = 0
+    assert "% of the frames" in heart_rate(gather(sums)).reason
+
+
+def test_two_people_have_a_pulse_each():
+    one, other = (sums_of(colours(360, seed, beat=beat)) for seed, beat in ((0, 1.0), (1, 1.6)))
+    trace = Trace(GRID, 0, 360, 2, {1: one, 4: other})
+    people = [{"id": "a", "instances": [1]}, {"id": "b", "instances": [4, 9]}]
+    found = gather_pulse(make_plan(360), Parameters(), people, [trace], None, np.arange(360) / 30)
+    rates = [person.measurements["heart_rate"].value for person in found.measurements]
+    assert rates == [pytest.approx(60, abs=1), pytest.approx(96, abs=1)]
+    assert [person.id for person in found.people] == ["a", "b"]
+    assert "2 of 360 frames could not be decoded" in found.warnings[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(1, 50), group=st.integers(1, 7), cut=st.integers(1, 49), seed=st.integers(0, 99))
+def test_patches_are_added_up_in_groups_of_frames(n, group, cut, seed):
+    sums = np.random.default_rng(seed).integers(0, 1000, (n, 4, GRID.count)).astype(np.uint32)
+    edges = [0, cut, n] if cut < n else [0, n]
+    traces = [
+        Trace(GRID, a, b - a, 0, {1: sums[a:b]}) for a, b in pairwise(edges)
+    ]  # fmt: skip
+    found, _ = collect(n, group, PEOPLE, traces)
+    expected = [sums[start : start + group].sum(axis=0) for start in range(0, n, group)]
+    np.testing.assert_array_equal(found["1"].patches, expected)
+    np.testing.assert_array_equal(found["1"].skin, sums.sum(axis=2))
+
+
+def test_coherence_knows_a_shared_pulse():
+    rate = 30 / group_length(30.0)
+    shared = np.sin(2 * np.pi * 1.2 * np.arange(300) / rate)
+    noise = np.random.default_rng(0).standard_normal((30, 300))
+    for part, low, high in ((1.0, 0.9, 1.0), (0.0, 0.0, 0.15)):
+        waves = noise + 5 * part * shared
+        spectra = sliding_spectra(shared, rate, 8.5, (0.6, 4.0))
+        value = coherence(waves, rate, spectra, np.full(len(spectra.centre_s), 1.2))
+        assert low <= value <= high
+    assert coherence(noise[:3], rate, spectra, np.full(len(spectra.centre_s), 1.2)) is None
+
+
+def test_the_projection_of_patches_ignores_light():
+    wave = 0.02 * np.sin(2 * np.pi * 1.2 * np.arange(300) / 15)
+    light = project(SKIN[:, None] * (1 + wave), 15.0)
+    blood = project(SKIN[:, None] * (1 - ABSORPTION[:, None] * wave), 15.0)
+    assert np.abs(light).max() < 0.05 * np.abs(blood).max()
+
+
+def evidence(**changes):
+    facts = {
+        "seconds": 20.0, "fps": 30.0, "skin_frames": 1.0, "snr": 10.0, "consistency": 1.0, "coherence": 0.8,
+        "agreement": 1.0, "rgb": SKIN,
+    }  # fmt: skip
+    return Evidence(**(facts | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"snr": 1.0}, "signal to noise 0.0 dB of 3.2 dB"),
+        ({"snr": float("nan")}, "no clear pulse"),
+        ({"snr": 1.0, "rgb": SKIN / 8}, "too dark"),
+        ({"snr": 1.0, "rgb": np.array([253.0, 220, 200])}, "overexposed"),
+        ({"snr": 1.0, "bits_per_pixel": 0.01}, "compressed too hard"),
+        ({"coherence": 0.1}, "do not share one pulse"),
+        ({"coherence": None, "snr": 3.0}, "too little skin"),
+        ({"consistency": 0.5}, "the rate jumps"),
+        ({"agreement": 0.0}, "methods disagree"),
+        ({"agreement": 0.5, "seconds": 10.0}, "methods disagree"),
+    ],
+)
+def test_each_sign_can_refuse_and_says_why(changes, words):
+    assert refusal(evidence()) is None
+    assert words in refusal(evidence(**changes))
+
+
+def test_confidence_grows_with_the_evidence():
+    assert 0.85 < confidence(evidence()) <= 1.0
+    assert confidence(evidence(coherence=0.2)) < confidence(evidence())
+    assert confidence(evidence(snr=0.0)) == 0.0
+    assert least_snr_db(5) > least_snr_db(30) > least_snr_db(1e9) >= 2.0

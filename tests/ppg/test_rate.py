@@ -1,0 +1,99 @@
+"""Heart rate of waves whose rate is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppg.rate import estimate, peaks, refine, sliding_spectra, snr, track, window_starts
+
+pytestmark = pytest.mark.unit
+
+BAND = (0.6, 4.0)
+
+
+def pulse(rate_hz, seconds, beat, second=0.3, noise=0.0, seed=0):
+    time = np.arange(round(seconds * rate_hz)) / rate_hz
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(beat, time.shape)) / rate_hz
+    wave = np.sin(phase) + second * np.sin(2 * phase + 0.5)
+    return wave + noise * np.random.default_rng(seed).standard_normal(len(time))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    beat=st.floats(0.75, 3.7), seconds=st.floats(5, 40), rate_hz=st.sampled_from([12.0, 25.0, 29.97, 60.0]),
+    second=st.floats(0, 0.5),
+)  # fmt: skip
+def test_a_clean_pulse_is_read_within_its_interval(beat, seconds, rate_hz, second):
+    spectra = sliding_spectra(pulse(rate_hz, seconds, beat, second), rate_hz, 256 / 30, BAND)
+    rates = track(spectra)
+    found = estimate(spectra, rates, snr(spectra, rates))
+    assert found.hz == pytest.approx(beat, abs=1.0 / 60)
+    assert found.low_hz <= beat <= found.high_hz
+    assert found.high_hz - found.low_hz < 8 / 60
+
+
+def test_a_stronger_second_harmonic_is_not_taken_for_the_rate():
+    spectra = sliding_spectra(pulse(30.0, 20, 0.9, second=1.3), 30.0, 256 / 30, BAND)
+    assert peaks(spectra) == pytest.approx(np.full(len(spectra.centre_s), 1.8), abs=0.02)
+    assert track(spectra) == pytest.approx(np.full(len(spectra.centre_s), 0.9), abs=0.03)
+
+
+def test_half_of_the_rate_is_not_taken_either():
+    for beat in (1.4, 2.2, 3.3):
+        spectra = sliding_spectra(pulse(30.0, 20, beat, second=0.0, noise=0.3), 30.0, 256 / 30, BAND)
+        assert track(spectra) == pytest.approx(np.full(len(spectra.centre_s), beat), abs=0.03)
+
+
+def test_a_rate_that_rises_is_followed():
+    seconds, rate_hz = 40, 30.0
+    beat = np.linspace(1.0, 1.8, round(seconds * rate_hz))
+    spectra = sliding_spectra(pulse(rate_hz, seconds, beat, noise=0.5), rate_hz, 256 / 30, BAND)
+    rates = track(spectra)
+    truth = np.interp(spectra.centre_s, np.arange(len(beat)) / rate_hz, beat)
+    assert np.abs(rates - truth).max() < 2 / 60
+    assert estimate(spectra, rates, snr(spectra, rates)).hz == pytest.approx(1.4, abs=1.5 / 60)
+
+
+def test_windows():
+    assert window_starts(300, 256, 30).tolist() == [0, 30]
+    assert window_starts(200, 256, 30).tolist() == [0]
+    spectra = sliding_spectra(np.random.default_rng(0).standard_normal(300), 30.0, 256 / 30, BAND)
+    np.testing.assert_allclose(spectra.centre_s, [127.5 / 30, 157.5 / 30])
+    np.testing.assert_allclose(spectra.power.sum(axis=1), 1.0)
+    assert spectra.window_s == pytest.approx(256 / 30)
+    assert BAND[0] <= spectra.frequency_hz[0]
+    assert spectra.frequency_hz[-1] <= BAND[1]
+
+
+def test_snr_tells_a_pulse_from_noise():
+    for noise, low, high in ((0.0, 15, 60), (0.5, 9, 16), (50.0, -8, 2)):
+        spectra = sliding_spectra(pulse(30.0, 40, 1.3, noise=noise), 30.0, 256 / 30, BAND)
+        ratio = 10 * np.log10(snr(spectra, track(spectra)).mean())
+        assert low < ratio < high
+
+
+def test_the_interval_covers_and_widens_with_noise():
+    inside, widths = 0, []
+    for seed in range(60):
+        noise = (0.5, 2.5)[seed % 2]
+        spectra = sliding_spectra(pulse(30.0, 15, 1.23, noise=noise, seed=seed), 30.0, 256 / 30, BAND)
+        rates = track(spectra)
+        found = estimate(spectra, rates, snr(spectra, rates))
+        inside += found.low_hz <= 1.23 <= found.high_hz
+        widths.append(found.high_hz - found.low_hz)
+    assert inside >= 0.85 * 60
+    assert np.median(widths[1::2]) > 1.2 * np.median(widths[0::2])
+
+
+def test_refining_finds_the_top_of_a_peak_between_bins():
+    frequency = np.arange(0.6, 4.0, 0.05)
+    power = np.exp(-(((frequency - 1.317) / 0.12) ** 2))
+    assert refine(frequency, power, int(power.argmax())) == pytest.approx(1.317, abs=1e-9)
+    assert refine(frequency, power, 0) == frequency[0]
+
+
+@pytest.mark.parametrize("band", [(1.0, 1.02), BAND])
+def test_nothing_has_no_rate(band):
+    spectra = sliding_spectra(np.zeros(300), 30.0, 256 / 30, band)
+    assert np.isnan(track(spectra)).all()
