@@ -55,7 +55,7 @@ class JobTable:
             self._watching = None
 
     def on_change(self, listener: Listener) -> None:
-        """Call `listener(job, key)` after each change; `job` is None for `erased.<recording>` and a removed `job.<id>`."""
+        """Call `listener(job, key)` after each change; no job for `erased.<recording>` and a removed `job.<id>`."""
         self._listeners.append(listener)
 
     async def _watch(self) -> None:
