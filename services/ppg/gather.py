@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -263,6 +264,7 @@ def _measure(plan: Plan, parameters: Parameters, person: dict[str, Any], sums: S
         coherence=coherence(patches, rate / sums.group, chosen, rates) if valid else None,
         agreement=float(np.mean([agrees(rates, tracks[name]) for name in others])) if valid else 0.0,
         rgb=rgb.mean(axis=1),
+        rate_hz=float(rates.mean()) if valid else math.inf,
         bits_per_pixel=plan.recording.bits_per_pixel,
     )
     why = refusal(evidence)

@@ -22,6 +22,7 @@ LEAST_CONSISTENCY = 0.6
 LEAST_COHERENCE = 0.15
 STRICT_BELOW_S = 12.0  # in a shorter clip every method must agree, in a longer one half of them
 AGREE_HZ = 0.1
+_SLOW_HZ = 1.1
 _DARK = 40.0  # mean R, G, B, 0-255
 _BRIGHT = 250.0
 _FEW_BITS = 0.02  # coded bits per pixel and frame
@@ -47,6 +48,8 @@ class Evidence:
         Part of the other methods whose rate is the same.
     rgb : float64[3]
         Mean colour of the skin, 0-255.
+    rate_hz : float
+        What would be given.
     bits_per_pixel : float or None
     """
 
@@ -58,6 +61,7 @@ class Evidence:
     coherence: float | None
     agreement: float
     rgb: NDArray[np.float64]
+    rate_hz: float = math.inf
     bits_per_pixel: float | None = None
 
     @property
@@ -66,12 +70,14 @@ class Evidence:
         return 10 * math.log10(max(self.snr, 1e-6))
 
 
-def least_snr_db(seconds: float) -> float:
+def least_snr_db(seconds: float, rate_hz: float = math.inf) -> float:
     """SNR that a clip of this length needs: the shorter, the more often noise has a high peak.
 
-    5 s need 6.8 dB, 10 s 4.4 dB, 30 s 2.8 dB, long ones 2 dB.
+    5 s need 6.8 dB, 10 s 4.4 dB, 30 s 2.8 dB, long ones 2 dB. A slow rate in a short clip needs 3 dB more: there a
+    drift of the light or of the camera's colours looks like a pulse.
     """
-    return 2.0 + 24.0 / max(seconds, 1.0)
+    slow = seconds < STRICT_BELOW_S and rate_hz < _SLOW_HZ
+    return 2.0 + 24.0 / max(seconds, 1.0) + (3.0 if slow else 0.0)
 
 
 def consistency(spectra: Spectra, rates_hz: NDArray[np.float64]) -> float:
@@ -100,7 +106,7 @@ def refusal(evidence: Evidence) -> str | None:
     fault = recording_at_fault(evidence.seconds, evidence.fps, evidence.skin_frames)
     if fault is not None:
         return fault
-    wanted = least_snr_db(evidence.seconds)
+    wanted = least_snr_db(evidence.seconds, evidence.rate_hz)
     if not evidence.snr_db >= wanted:  # also where it is not a number
         return f"no clear pulse: signal to noise {evidence.snr_db:.1f} dB of {wanted:.1f} dB; {_advice(evidence)}"
     if evidence.coherence is None:

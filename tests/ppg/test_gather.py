@@ -258,6 +258,7 @@ def evidence(**changes):
     ("changes", "words"),
     [
         ({"snr": 1.0}, "signal to noise 0.0 dB of 3.2 dB"),
+        ({"snr": 4.0, "seconds": 10.0, "rate_hz": 0.8}, "6.0 dB of 7.4 dB"),
         ({"snr": float("nan")}, "no clear pulse"),
         ({"snr": 1.0, "rgb": SKIN / 8}, "too dark"),
         ({"snr": 1.0, "rgb": np.array([253.0, 220, 200])}, "overexposed"),
