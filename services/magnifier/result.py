@@ -64,7 +64,8 @@ def clip_warnings(task: Task, pulse: Pulse, described: dict[str, Any] | None) ->
     """
     parameters = task.parameters
     if described is None:
-        if parameters.magnify == "none" or pulse.skin_found:
+        said = any("no skin" in warning.lower() for warning in pulse.warnings)
+        if parameters.magnify == "none" or pulse.skin_found or said:
             return []
         return ["No skin was found, so there is no magnified clip."]
     warnings = []
