@@ -1,0 +1,7 @@
+"""`python -m ppg`: the service. Its `/info` and its first log line say what it computes with."""
+
+from mesh.service import create_app, run
+from ppg.arrays import array_backend
+
+if __name__ == "__main__":
+    run("ppg", create_app("ppg", info=lambda: {"arrays": array_backend()}))
