@@ -1,0 +1,232 @@
+"""The embedded mesh: a broker and all services as processes of this machine, with one command and no set-up."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from mesh.settings import usable_cores
+from pulsemesh.broker import Broker
+
+SERVICES = ("gateway", "segmenter", "ppg", "magnifier")
+START_S = 60.0  # for all services to be ready; two seconds are usual
+STOP_S = 15.0  # then they are killed
+RESTARTS = 50  # of one service; a service that never comes up ends the mesh
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedMeshError(RuntimeError):
+    """The mesh did not come up, or a part of it does not stay up."""
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: no service outlives the mesh, however that one ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class _Service:
+    name: str
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    started_at: float = field(default=0.0)
+
+
+class EmbeddedMesh:
+    """A mesh of its own, for as long as the `with` block lasts.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Tasks of each service that run at once; one a core if not given.
+    store : Path, optional
+        Folder that keeps recordings from one run to the next; a temporary one, removed at the end, if not given.
+    host, port
+        Of the gateway; port 0 is any free one.
+    environment : dict of str, optional
+        More settings for the services, `PULSEMESH_…`.
+
+    Attributes
+    ----------
+    url : str
+        Of the gateway.
+    broker : Broker
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        store: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.workers = workers or usable_cores()
+        self.url = ""
+        self._folder = Path(tempfile.mkdtemp(prefix="pulsemesh-"))
+        self.broker = Broker(store / "broker" if store is not None else self._folder / "broker")
+        self._host, self._port = host, port
+        self._more = environment or {}
+        self._services: dict[str, _Service] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.failure: str | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        """Start everything and wait until all services are ready.
+
+        Raises
+        ------
+        EmbeddedMeshError
+            If a service does not come up; with what it said last.
+        """
+        try:
+            self.broker.start()
+            for name in SERVICES:
+                self._services[name] = _Service(name, self._environment(name), self._folder / f"{name}.log")
+                self._launch(self._services[name])
+            deadline = time.monotonic() + START_S
+            addresses = {name: self._address(name, deadline) for name in SERVICES}
+            self.url = addresses["gateway"]
+            for name, address in addresses.items():
+                self._wait_ready(name, address, deadline)
+        except BaseException:
+            self.stop()
+            raise
+        # preexec_fn binds a process to the thread that started it: the watcher is one that lives as long as we do
+        self._watcher = threading.Thread(target=self._watch, name="embedded mesh", daemon=True)
+        self._watcher.start()
+
+    def _environment(self, name: str) -> dict[str, str]:
+        # one thread a task: as many tasks as cores run side by side
+        threads = max(usable_cores() // self.workers, 1)
+        own = {
+            "PULSEMESH_SLOTS": str(self.workers),
+            "PULSEMESH_SCRATCH": str(self._folder / "scratch"),
+            "PULSEMESH_HOST": self._host if name == "gateway" else "127.0.0.1",
+            "PULSEMESH_PORT": str(self._port if name == "gateway" else 0),
+            "PULSEMESH_PORT_FILE": str(self._folder / f"{name}.port"),
+            "PULSEMESH_ENCODER_THREADS": str(threads),
+            "PULSEMESH_LOG_JSON": "false",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        return {**os.environ, **own, **self.broker.environment(), **self._more}
+
+    def _launch(self, service: _Service) -> None:
+        with service.log.open("ab") as log:
+            service.process = subprocess.Popen(
+                [sys.executable, "-m", service.name],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=service.environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we stop them in order
+                preexec_fn=_end_with_parent,
+            )
+        service.started_at = time.monotonic()
+
+    def _said(self, name: str) -> str:
+        with contextlib.suppress(OSError):
+            return self._services[name].log.read_text(errors="replace")[-1500:].strip()
+        return ""
+
+    def _check(self, name: str, deadline: float) -> None:
+        process = self._services[name].process
+        if process is None or process.poll() is not None:
+            raise EmbeddedMeshError(f"the {name} did not start:\n{self._said(name)}")
+        if time.monotonic() > deadline:
+            raise EmbeddedMeshError(f"the {name} was not ready within {START_S:g} s:\n{self._said(name)}")
+
+    def _address(self, name: str, deadline: float) -> str:
+        file = self._folder / f"{name}.port"
+        while not file.exists():
+            self._check(name, deadline)
+            time.sleep(0.02)
+        host = self._host if name == "gateway" and self._host not in ("0.0.0.0", "::") else "127.0.0.1"
+        return f"http://{host}:{file.read_text()}"
+
+    def _wait_ready(self, name: str, address: str, deadline: float) -> None:
+        with httpx.Client(timeout=2.0) as http:
+            while True:
+                self._check(name, deadline)
+                with contextlib.suppress(httpx.TransportError):
+                    if http.get(f"{address}/readyz").status_code == 200:
+                        return
+                time.sleep(0.02)
+
+    def _watch(self) -> None:
+        """Start services again that died."""
+        while not self._stopping.wait(0.2):
+            for service in self._services.values():
+                with self._lock:
+                    process = service.process
+                    if self._stopping.is_set() or process is None or process.poll() is None:
+                        continue
+                    service.restarts += 1
+                    if service.restarts > RESTARTS:
+                        self.failure = f"the {service.name} died {service.restarts} times:\n{self._said(service.name)}"
+                        return
+                    if service.name == "gateway":  # clients know its address
+                        service.environment["PULSEMESH_PORT"] = self.url.rsplit(":", 1)[1]
+                    self._launch(service)
+
+    def stop(self) -> None:
+        """Stop all services, then the broker; removes what is temporary."""
+        self._stopping.set()
+        with self._lock:
+            running = [s.process for s in self._services.values() if s.process is not None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + STOP_S
+        for process in running:
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._watcher is not None:
+            self._watcher.join(5)
+        self.broker.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> EmbeddedMesh:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- looking in
+
+    def processes(self) -> dict[str, int]:
+        """Process ids of the services and of the broker."""
+        found = {s.name: s.process.pid for s in self._services.values() if s.process is not None}
+        return found | ({"nats-server": self.broker.pid} if self.broker.pid is not None else {})
+
+    def restarts(self) -> dict[str, int]:
+        """How often each service was started again."""
+        return {s.name: s.restarts for s in self._services.values()}
