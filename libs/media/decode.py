@@ -80,16 +80,17 @@ def decode_packets(
         packet = av.Packet(coded.data)
         packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, time_base
         packet.is_keyframe = coded.is_key
-        yield from _lenient(context, packet)
-    yield from _lenient(context, None)
+        yield from decode_leniently(context, packet)
+    yield from decode_leniently(context, None)
 
 
-def _lenient(context: VideoCodecContext, packet: av.Packet[av.stream.Stream] | None) -> list[av.VideoFrame]:
+def decode_leniently(context: VideoCodecContext, packet: av.Packet[av.stream.Stream] | None) -> list[av.VideoFrame]:
+    """Frames that come out for a packet (None flushes); none where the decoder refuses it."""
     try:
         return context.decode(packet)
-    except MemoryError:
-        raise
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
         return []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from media.packets import ENTRY, KEY, CodedPacket, Header, pack
+from media.packets import ENTRY, KEY, CodedPacket, Header, PacketsWriter
 from media.planes import chroma_size
 from mesh.contracts import Plan, Recording
 
@@ -41,6 +42,8 @@ class H264Encoder:
         x264's preset.
     keyframes : int
         Most frames from one keyframe to the next.
+    writer : PacketsWriter
+        Where the packets go as soon as they are coded.
     threads : int
         More threads change the bits, never the meaning, of a lossy stream.
     """
@@ -54,6 +57,7 @@ class H264Encoder:
         lossless: bool,
         preset: str,
         keyframes: int,
+        writer: PacketsWriter,
         threads: int = 1,
     ) -> None:
         self._time_base = time_base
@@ -77,7 +81,8 @@ class H264Encoder:
         }
         self._context = context
         self._pts: list[int] = []
-        self._packets: list[CodedPacket] = []
+        self._writer = writer
+        self._reorder = 0
 
     def add(self, pts: int, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> None:
         """Encode one frame, in presentation order.
@@ -98,12 +103,18 @@ class H264Encoder:
 
     def _take(self, packets: list[av.Packet[Any]]) -> None:
         for packet in packets:
-            assert packet.pts is not None
+            assert packet.pts is not None  # the encoder's own count
+            self._reorder = max(self._reorder, len(self._writer) - packet.pts)
             flags = KEY | ENTRY if packet.is_keyframe else 0  # GOPs are closed
-            self._packets.append(CodedPacket(bytes(packet), packet.pts, flags=flags))
+            self._writer.add(CodedPacket(bytes(packet), self._pts[packet.pts], flags=flags))
 
-    def finish(self, first: int, extra: Mapping[str, Any] | None = None) -> bytes:
-        """The packets of all frames.
+    def flush(self) -> None:
+        """Write what the encoder still holds back; no frame may follow."""
+        if self._pts:
+            self._take(self._context.encode(None))
+
+    def header(self, first: int, extra: Mapping[str, Any] | None = None) -> Header:
+        """What describes the packets that were written.
 
         Parameters
         ----------
@@ -112,14 +123,7 @@ class H264Encoder:
         extra : mapping, optional
             Goes into the header.
         """
-        if self._pts:
-            self._take(self._context.encode(None))
-        order = [packet.pts or 0 for packet in self._packets]  # the encoder's own count
-        reorder = max((position - count for position, count in enumerate(order)), default=0)
-        coded = [
-            CodedPacket(p.data, self._pts[count], flags=p.flags) for p, count in zip(self._packets, order, strict=True)
-        ]
-        header = Header(
+        return Header(
             codec="h264",
             time_base=self._time_base,
             width=self._width,
@@ -127,10 +131,9 @@ class H264Encoder:
             pixel_format="yuv420p",
             first=first,
             frames=len(self._pts),
-            reorder=max(reorder, 0),
+            reorder=self._reorder,
             extra=dict(extra or {}),
         )
-        return pack(header, coded)
 
 
 def _fill(plane: Any, samples: NDArray[np.uint8]) -> None:
@@ -165,6 +168,8 @@ class SegmentEncoder:
         self._plan = plan
         self._next: int | None = None
         self._first = 0
+        self._file = io.BytesIO()
+        self._writer = PacketsWriter(self._file)
         self._encoder = H264Encoder(
             plan.recording,
             plan.time_base,
@@ -172,6 +177,7 @@ class SegmentEncoder:
             lossless=lossless,
             preset="veryfast",
             keyframes=_KEYFRAME_FRAMES,
+            writer=self._writer,
             threads=threads,
         )
 
@@ -209,10 +215,14 @@ class SegmentEncoder:
         extra : mapping, optional
             What JSON can hold; kept in the header's `extra`.
         """
-        return self._encoder.finish(self._first, extra)
+        self._encoder.flush()
+        self._writer.finish(self._encoder.header(self._first, extra))
+        return self._file.getvalue()
 
 
-def lossless_encoder(recording: Recording, time_base: tuple[int, int], threads: int = 1) -> H264Encoder:
+def lossless_encoder(
+    recording: Recording, time_base: tuple[int, int], writer: PacketsWriter, threads: int = 1
+) -> H264Encoder:
     """The encoder of chunks of a clip that cannot be cut as it is: fast, bit for bit, a keyframe a second."""
     return H264Encoder(
         recording,
@@ -221,5 +231,6 @@ def lossless_encoder(recording: Recording, time_base: tuple[int, int], threads: 
         lossless=True,
         preset="ultrafast",
         keyframes=max(round(recording.fps * _KEYFRAME_SECONDS), 1),
+        writer=writer,
         threads=threads,
     )

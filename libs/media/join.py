@@ -54,11 +54,8 @@ def join(plan: Plan, segments: Iterable[Input], audio: Input | None, path: Path)
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         video = _video_stream(container, plan, blobs[0])
         track = _audio_stream(container, audio) if audio is not None else None
-        sound = (
-            _audio_packets(audio, track, origin * Fraction(*plan.time_base))
-            if audio is not None and track is not None
-            else iter(())
-        )
+        moved = origin * Fraction(*plan.time_base)
+        sound = _audio_packets(audio, track, moved) if audio is not None and track is not None else iter(())
         waiting = next(sound, None)
         for moment, packet in _video_packets(plan, blobs, depth, video, origin):
             # both tracks grow together, so the muxer holds back little
