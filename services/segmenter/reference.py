@@ -32,6 +32,8 @@ _DARK, _BRIGHT = 40.0, 235.0  # stored Y beyond which chroma says nothing
 # is that of blood and melanin under nearly white light.
 _LINE = (math.cos(math.radians(123.0)), math.sin(math.radians(123.0)))
 _LEAST_CHROMA, _MOST_CHROMA = 4.0, 85.0  # along that line, in OpenCV's units
+# A colour paler than this may be a wall as well as skin under cold light: it must show a pulse that its tiles share.
+_PALE, _PALE_COHERENCE = 10.0, 0.15
 
 
 class PlanesFrame(Protocol):
@@ -185,6 +187,12 @@ def wanted_frames(times: NDArray[np.float64], seconds: float) -> range:
     return range(0, max(count, 1), max(1, math.ceil(count / FRAMES)))
 
 
+def _along(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Strength of a colour along the line of skin tones."""
+    along: NDArray[np.float64] = (chroma - CHROMA_ZERO) @ np.array(_LINE)
+    return along
+
+
 def skin_prior(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
     """How well a colour fits skin of any tone, 0-1.
 
@@ -197,7 +205,7 @@ def skin_prior(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
         U, V in OpenCV's units.
     """
     u, v = chroma[..., 0] - CHROMA_ZERO, chroma[..., 1] - CHROMA_ZERO
-    along = u * _LINE[0] + v * _LINE[1]
+    along = _along(chroma)
     across = u * _LINE[1] - v * _LINE[0]
     tolerance = 4.0 + along / 6.0
     inside = (along >= _LEAST_CHROMA) & (along <= _MOST_CHROMA)
@@ -226,15 +234,21 @@ def find_reference(recording: Recording, cells: Cells) -> Reference:
         dark = float(np.median(luma)) <= _DARK
         return Reference(None, None, 0.0, "the picture is too dark" if dark else "the picture is overexposed")
     best: tuple[float, NDArray[np.float64]] | None = None
+    pale = False
     for key in _candidates(chroma[lit]):
         region = _near(chroma, key) & lit
         area = float(region.mean())
         if area < LEAST_AREA:
             continue
         colour = float(skin_prior(key))
-        score = colour * math.sqrt(area) * (0.15 + pulse_coherence(recording, cells, region))
-        if colour > 0 and (best is None or score > best[0]):
+        shared = pulse_coherence(recording, cells, region)
+        score = colour * math.sqrt(area) * (0.15 + shared)
+        if _along(key) < _PALE and shared < _PALE_COHERENCE:
+            pale = True
+        elif colour > 0 and (best is None or score > best[0]):
             best = score, key
+    if best is None and pale:
+        return Reference(None, None, 0.0, "what is nearest to the colour of skin is almost grey and shows no pulse")
     if best is None:
         return Reference(None, None, 0.0, "nothing that covers a hundredth of the picture has the colour of skin")
     key = _away_from_neutral(chroma, lit, luma, best[1])

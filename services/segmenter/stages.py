@@ -92,7 +92,8 @@ def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
         float(times[windows.low[first]]),
         float(times[stop]) if stop < len(times) else None,
     )
-    key = Key(*reference["stored"], *opencv_chroma_scale(recording), parameters.chroma_similarity)
+    (u, v), (scale_u, scale_v) = reference["stored"], opencv_chroma_scale(recording)
+    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity)
     writer = MaskWriter(shape)
     for labels in segment(decoded, windows, first, last, key):
         writer.add(frame_mask(labels, (recording.width, recording.height)))
