@@ -124,3 +124,8 @@ def stored_from_opencv(recording: Recording, chroma: ArrayLike) -> NDArray[np.fl
     scale = np.array(opencv_chroma_scale(recording))
     converted: NDArray[np.float64] = (np.asarray(chroma, np.float64) - CHROMA_ZERO) / scale + CHROMA_ZERO
     return converted
+
+
+def chroma_shape(recording: Recording) -> tuple[int, int]:
+    """Height and width of the chroma planes of yuv420p: half the luma's, rounded up."""
+    return (recording.height + 1) // 2, (recording.width + 1) // 2

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from media.color import rgb_from_yuv
+from media.color import chroma_shape, rgb_from_yuv
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Measurement, Person, Plan, RatePoint, Recording, Signal
 from mesh.parameters import Parameters
@@ -30,7 +30,7 @@ from ppg.quality import (
 from ppg.rate import Spectra, estimate, peaks, sliding_spectra, snr, track
 from ppg.resample import fill_gaps, grid_times, resample
 from ppg.trace_blob import Trace
-from ppg.traces import means
+from ppg.traces import means, patch_grid
 
 UNIT = "bpm"
 _LEAST_GAIN = 0.25  # of the filter at the heart rate: the calibration divides by no less
@@ -159,6 +159,9 @@ def gather_pulse(plan: Plan, parameters: Parameters, people: Sequence[dict[str, 
     if concealed:
         warnings.append(f"{concealed} of {len(times)} frames could not be decoded and repeat the one before")
     band = (parameters.band_low_hz, parameters.band_high_hz)
+    side = 2 * patch_grid(chroma_shape(plan.recording), parameters.patch_size).side
+    if parameters.patch_size is not None and side > parameters.patch_size + 1:
+        warnings.append(f"patch_size {parameters.patch_size} gives too many patches: {side} px was used")
     if not sums:
         cause = reason or "nothing has the colour of the reference"
         refused = Measurement.refused(UNIT, f"no skin found: {cause}; name a point on it with skin_point")
@@ -194,8 +197,7 @@ def _person(plan: Plan, parameters: Parameters, person: dict[str, Any], sums: Sk
     except ValueError:
         band_pass, band = None, (parameters.band_low_hz, parameters.band_high_hz)
     skin_frames = float((sums.skin[:, 0] > 0).mean())
-    samples = (plan.recording.height + 1) // 2 * ((plan.recording.width + 1) // 2)
-    skin_fraction = float(sums.skin[:, 0].mean() / samples)
+    skin_fraction = float(sums.skin[:, 0].mean() / math.prod(chroma_shape(plan.recording)))
     if band_pass is None:
         fault = recording_at_fault(plan.recording.duration_s, rate, skin_frames) or "the band does not fit the clip"
         refused = Measurement.refused(UNIT, fault)

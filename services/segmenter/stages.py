@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from media.color import opencv_chroma_scale, opencv_from_stored
+from media.color import chroma_shape, opencv_chroma_scale, opencv_from_stored
 from media.decode import frames
 from media.masks import MaskWriter, empty_masks, frame_mask, read_masks
 from media.timeline import frame_times
-from mesh.contracts import Plan, Recording, Task
+from mesh.contracts import Plan, Task
 from mesh.errors import BadParameters
 from mesh.graph import SKIN_SECONDS, key_support
 from mesh.stages import Inputs, Output
@@ -31,11 +31,6 @@ from segmenter.reference import (
 
 def _plan(inputs: Inputs) -> Plan:
     return Plan.model_validate_json(inputs.one("plan").read())
-
-
-def chroma_shape(recording: Recording) -> tuple[int, int]:
-    """Height and width of the chroma planes: half the luma's, rounded up."""
-    return (recording.height + 1) // 2, (recording.width + 1) // 2
 
 
 def skin(task: Task, inputs: Inputs) -> Iterator[Output]:

@@ -186,6 +186,14 @@ def test_five_seconds_are_enough_for_a_clear_pulse():
     assert heart_rate(gather(sums_of(colours(150, beat=1.2)))).value == pytest.approx(72, abs=2)
 
 
+def test_a_patch_size_that_is_too_small_is_enlarged_and_said():
+    plan = make_plan(300)
+    plan = plan.model_copy(update={"recording": plan.recording.model_copy(update={"width": 640, "height": 480})})
+    trace = Trace(patch_grid((240, 320), 8), 0, 300)
+    found = gather_pulse(plan, Parameters(patch_size=8), [], [trace], None, np.arange(300) / 30)
+    assert any("patch_size 8 gives too many patches" in warning for warning in found.warnings)
+
+
 def test_no_skin_is_said():
     found = gather(np.zeros((300, 4, GRID.count), np.uint32), people=[], reason="the picture is too dark")
     assert not found.skin_found
