@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,11 +20,13 @@ import httpx
 
 from mesh.settings import usable_cores
 from pulsemesh.broker import Broker
+from pulsemesh.session_folder import SessionFolder
 
 SERVICES = ("gateway", "segmenter", "ppg", "magnifier")
 START_S = 60.0  # for all services to be ready; two seconds are usual
-STOP_S = 15.0  # then they are killed
+STOP_S = 25.0  # a little more than services take to finish what runs; then they are killed
 RESTARTS = 50  # of one service; a service that never comes up ends the mesh
+BROKER_AWAY_S = 10.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
@@ -33,9 +35,11 @@ class EmbeddedMeshError(RuntimeError):
     """The mesh did not come up, or a part of it does not stay up."""
 
 
-def _end_with_parent() -> None:
-    """Runs in the child: no service outlives the mesh, however that one ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """Runs in the child: no service outlives the mesh, however that one ends. Without a broker there is no draining."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended in the meantime
+        os._exit(1)
 
 
 @dataclass
@@ -65,8 +69,12 @@ class EmbeddedMesh:
     Attributes
     ----------
     url : str
-        Of the gateway.
+        Of the gateway; empty before `start`.
     broker : Broker
+    start_seconds : float
+        How long the start took.
+    failure : str or None
+        Why a part of it does not stay up.
     """
 
     def __init__(
@@ -80,13 +88,15 @@ class EmbeddedMesh:
     ) -> None:
         self.workers = workers or usable_cores()
         self.url = ""
-        self._folder = Path(tempfile.mkdtemp(prefix="pulsemesh-"))
+        self.start_seconds = 0.0
+        self._session = SessionFolder()
+        self._folder = self._session.path
         self.broker = Broker(store / "broker" if store is not None else self._folder / "broker")
         self._host, self._port = host, port
         self._more = environment or {}
         self._services: dict[str, _Service] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping, self._stopped = threading.Event(), threading.Event()
         self._watcher: threading.Thread | None = None
         self.failure: str | None = None
 
@@ -98,9 +108,14 @@ class EmbeddedMesh:
         Raises
         ------
         EmbeddedMeshError
-            If a service does not come up; with what it said last.
+            If a service does not come up; with what it said last. Also where another process has the port.
+        BrokerError
+            If the broker does not come up.
         """
+        started = time.monotonic()
         try:
+            self._check_port()
+            (self._folder / "scratch").mkdir(exist_ok=True)
             self.broker.start()
             for name in SERVICES:
                 self._services[name] = _Service(name, self._environment(name), self._folder / f"{name}.log")
@@ -116,6 +131,19 @@ class EmbeddedMesh:
         # preexec_fn binds a process to the thread that started it: the watcher is one that lives as long as we do
         self._watcher = threading.Thread(target=self._watch, name="embedded mesh", daemon=True)
         self._watcher.start()
+        self.start_seconds = time.monotonic() - started
+
+    def _check_port(self) -> None:
+        """Say it early and in plain words; the gateway itself would say it in its log."""
+        try:
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            with socket.socket(family) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind((self._host, self._port))
+        except OSError as error:
+            raise EmbeddedMeshError(
+                f"the gateway cannot listen on {self._host} port {self._port}: {error.strerror or error}"
+            ) from None
 
     def _environment(self, name: str) -> dict[str, str]:
         # one thread a task: as many tasks as cores run side by side
@@ -130,8 +158,10 @@ class EmbeddedMesh:
             "PULSEMESH_LOG_JSON": "false",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
+            "TMPDIR": str(self._folder / "scratch"),
         }
-        return {**os.environ, **own, **self.broker.environment(), **self._more}
+        outer = {key: value for key, value in os.environ.items() if not key.startswith("PULSEMESH_NATS_")}
+        return {**outer, **own, **self.broker.environment(), **self._more}
 
     def _launch(self, service: _Service) -> None:
         with service.log.open("ab") as log:
@@ -142,7 +172,7 @@ class EmbeddedMesh:
                 stderr=log,
                 env=service.environment,
                 start_new_session=True,  # Ctrl-C in the terminal is for us; we stop them in order
-                preexec_fn=_end_with_parent,
+                preexec_fn=functools.partial(_end_with_parent, os.getpid()),
             )
         service.started_at = time.monotonic()
 
@@ -163,11 +193,12 @@ class EmbeddedMesh:
         while not file.exists():
             self._check(name, deadline)
             time.sleep(0.02)
-        host = self._host if name == "gateway" and self._host not in ("0.0.0.0", "::") else "127.0.0.1"
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host) if name == "gateway" else "127.0.0.1"
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{host}:{file.read_text()}"
 
     def _wait_ready(self, name: str, address: str, deadline: float) -> None:
-        with httpx.Client(timeout=2.0) as http:
+        with httpx.Client(timeout=2.0, trust_env=False) as http:
             while True:
                 self._check(name, deadline)
                 with contextlib.suppress(httpx.TransportError):
@@ -176,20 +207,30 @@ class EmbeddedMesh:
                 time.sleep(0.02)
 
     def _watch(self) -> None:
-        """Start services again that died."""
-        while not self._stopping.wait(0.2):
+        """Start services again that died. Stays until all have stopped: what it started ends with its thread."""
+        broker_seen = time.monotonic()
+        while not self._stopped.wait(0.2):
+            if self._stopping.is_set():
+                continue
+            if self.broker.pid is not None:
+                broker_seen = time.monotonic()
+            elif time.monotonic() - broker_seen > BROKER_AWAY_S and self.failure is None:
+                self.failure = "the broker (nats-server) has died"
             for service in self._services.values():
                 with self._lock:
-                    process = service.process
-                    if self._stopping.is_set() or process is None or process.poll() is None:
-                        continue
-                    service.restarts += 1
-                    if service.restarts > RESTARTS:
-                        self.failure = f"the {service.name} died {service.restarts} times:\n{self._said(service.name)}"
-                        return
-                    if service.name == "gateway":  # clients know its address
-                        service.environment["PULSEMESH_PORT"] = self.url.rsplit(":", 1)[1]
-                    self._launch(service)
+                    self._keep_up(service)
+
+    def _keep_up(self, service: _Service) -> None:
+        process = service.process
+        if self._stopping.is_set() or self.failure is not None or process is None or process.poll() is None:
+            return
+        service.restarts += 1
+        if service.restarts > RESTARTS:
+            self.failure = f"the {service.name} died {service.restarts} times:\n{self._said(service.name)}"
+            return
+        if service.name == "gateway":  # clients know its address
+            service.environment["PULSEMESH_PORT"] = self.url.rsplit(":", 1)[1]
+        self._launch(service)
 
     def stop(self) -> None:
         """Stop all services, then the broker; removes what is temporary."""
@@ -206,10 +247,11 @@ class EmbeddedMesh:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._stopped.set()
         if self._watcher is not None:
             self._watcher.join(5)
         self.broker.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._session.remove()
 
     def __enter__(self) -> EmbeddedMesh:
         self.start()
