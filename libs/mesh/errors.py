@@ -239,6 +239,59 @@ class UnsupportedMedia(Failure):
     default_hint = "Send multipart/form-data, application/json or a video/* body."
 
 
+class Forbidden(Failure):
+    """A page of another origin, or a name of ours that is not ours."""
+
+    status = 403
+    slug = "forbidden"
+    title = "Requests from there are not accepted"
+    default_hint = "Name the page's origin in PULSEMESH_CORS_ORIGINS."
+
+
+class MethodNotAllowed(Failure):
+    """An address that exists, another method."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "This address does not take that method"
+
+
+class UploadStalled(Failure):
+    """The client stopped sending."""
+
+    status = 408
+    slug = "upload-stalled"
+    title = "The upload stopped"
+    retryable = True
+
+
+class Expired(Failure):
+    """It was kept for its time, and no longer."""
+
+    status = 410
+    slug = "expired"
+    title = "This is no longer kept"
+    default_hint = "Send the clip again."
+
+
+class KeyReused(Failure):
+    """An Idempotency-Key that came with another request before."""
+
+    status = 422
+    slug = "idempotency-key-reused"
+    title = "This Idempotency-Key belongs to another request"
+    default_hint = "Use a new key for a new request."
+
+
+class StillRunning(Failure):
+    """The first request with this Idempotency-Key has no answer yet."""
+
+    status = 409
+    slug = "still-running"
+    title = "The first request with this Idempotency-Key is still running"
+    retryable = True
+
+
 class RangeNotSatisfiable(Failure):
     """A Range beyond the end."""
 
@@ -266,6 +319,15 @@ class Unavailable(Failure):
     status = 503
     slug = "unavailable"
     title = "A part of the mesh cannot be reached"
+    retryable = True
+
+
+class StorageFull(Failure):
+    """No room for an upload."""
+
+    status = 507
+    slug = "storage-full"
+    title = "There is no room for this upload now"
     retryable = True
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import nats.errors
@@ -33,12 +34,13 @@ POLL_S = 0.5  # how soon a new connection is noticed
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a stream."""
+    """One message of a stream; `time`, when the broker stored it, where it was followed."""
 
     subject: str
     sequence: int
     headers: dict[str, str] = field(repr=False)
     data: bytes = field(repr=False)
+    time: datetime | None = None
 
 
 class Follower:
@@ -164,7 +166,9 @@ class Follower:
             if metadata.sequence.consumer != delivered:
                 return
             self._seen = metadata.sequence.stream
-            yield Message(received.subject, metadata.sequence.stream, headers, received.data)
+            yield Message(
+                received.subject, metadata.sequence.stream, headers, received.data, metadata.timestamp.astimezone(UTC)
+            )
             if metadata.num_pending == 0:
                 self._caught_up()
 

@@ -77,10 +77,10 @@ class JobTable:
 
     def _see(self, message: Message) -> None:
         key = message.subject.removeprefix(_PREFIX)
-        if message.sequence <= self._sequences.get(key, 0):
+        kind, _, id = key.partition(".")
+        if kind not in ("job", "erased") or message.sequence <= self._sequences.get(key, 0):
             return
         self._sequences[key] = message.sequence
-        kind, _, id = key.partition(".")
         job: Job | None = None
         if message.headers.get(_OPERATION):
             self._jobs.pop(id, None) if kind == "job" else self._erased.pop(id, None)
@@ -97,6 +97,10 @@ class JobTable:
     def get(self, job_id: str) -> Job | None:
         """A job, None if there is none."""
         return self._jobs.get(job_id)
+
+    async def find(self, job_id: str) -> Job | None:
+        """A job, asked of the broker where this table has not heard of it yet. Raises Unavailable."""
+        return self._jobs.get(job_id) or (await self._last(job_id))[0]
 
     def list(self, recording: str | None = None) -> Jobs:
         """Jobs (of one recording), newest first."""

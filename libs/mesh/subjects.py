@@ -6,6 +6,7 @@
 | BLOBS    | `blob.<recording>.m.<kind>.<digest>.<index>`                    | manifests (a small blob lies inside) |
 |          | `blob.<recording>.p.<kind>.<digest>.<index>.<attempt>.<number>` | parts of larger blobs                |
 | KV_JOBS  | `$KV.JOBS.job.<id>`, `$KV.JOBS.erased.<recording>`              | jobs, tombstones                     |
+|          | `$KV.JOBS.claim.<key>`                                          | requests that are answered once      |
 | EVENTS   | `event.<job>.<type>`                                            | what a client may see again          |
 | DEAD     | the advisories on exhausted deliveries of TASKS                 | tasks that nothing else would see    |
 """
@@ -81,6 +82,11 @@ def job_subject(job: str) -> str:
 def tombstone_subject(recording: str) -> str:
     """Where the tombstone of an erased recording lies."""
     return f"$KV.JOBS.erased.{recording}"
+
+
+def claim_subject(key: str) -> str:
+    """Where the claim of an idempotent request lies; `key` is a token."""
+    return f"$KV.JOBS.claim.{key}"
 
 
 def event_subject(job: str, type: str) -> str:
