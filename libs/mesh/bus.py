@@ -9,9 +9,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import nats
 import nats.errors
@@ -29,6 +29,8 @@ from mesh.settings import MeshSettings
 from mesh.trace_context import TRACEPARENT, current_traceparent
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OLDEST_SERVER = (2, 12)  # per-message lifetimes and strict requests; older ones ignore what they do not know
 WRONG_LAST_SEQUENCE = 10071
@@ -89,6 +91,7 @@ class Bus:
         self._on_closed = on_closed
         self._closing = False
         self._last_error: Exception | None = None
+        self._said: Exception | None = None  # a broker that is away says the same four times a second
         self._denied = asyncio.Event()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._up = asyncio.Event()
@@ -157,10 +160,17 @@ class Bus:
         self._up.set()
 
     async def _error(self, error: Exception) -> None:
-        self._last_error = error
+        if not self._denied.is_set():
+            self._last_error = error
         if isinstance(error, nats.errors.AuthorizationError) or "authorization" in str(error).lower():
             self._denied.set()
-        log.warning("broker connection error", extra={"error": repr(error)})
+            if self.generation:  # we were let in before: end, instead of asking for ever with a password that changed
+                self._spawn(self.nc.close())
+        if not self.nc.is_connected and self.nc._transport is not None:
+            self.nc._transport.close()  # the client forgets the one of a failed attempt, open
+        if str(error) != str(self._said):
+            self._said = error
+            log.warning("broker connection error", extra={"error": repr(error)})
 
     async def _disconnected(self) -> None:
         self._up.clear()
@@ -171,6 +181,7 @@ class Bus:
         self.generation += 1
         self._lost = asyncio.get_running_loop().create_future()
         self._up.set()
+        self._said = None
         log.info("connected to the broker again", extra={"server": self.server_id})
         self._spawn(self._provision_again())  # the new server may have lost its store
 
@@ -255,22 +266,33 @@ class Bus:
             If there is no answer: no connection, a lost one, a timeout, nobody who listens.
         """
         limit = limit_s if limit_s is not None else self.settings.request_timeout_s
+        await self.wait_connected(limit)
+        header = dict(headers) if headers else None
         try:
-            if not self._up.is_set():
-                await asyncio.wait_for(self._up.wait(), limit)
-            answer = asyncio.ensure_future(
-                self.nc.request(subject, payload, timeout=limit, headers=dict(headers) if headers else None)
-            )
-            try:
-                await asyncio.wait({answer, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-                if answer.done():
-                    return answer.result()
-                raise Unavailable("the connection to the broker was lost")
-            finally:
-                if not answer.done():
-                    answer.cancel()
+            return await self.unless_lost(self.nc.request(subject, payload, timeout=limit, headers=header))
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise Unavailable(f"the broker did not answer: {error!r}") from error
+
+    async def wait_connected(self, limit_s: float | None = None) -> None:
+        """Return once there is a connection. Raises Unavailable after `limit_s` seconds without."""
+        if not self._up.is_set():
+            try:
+                await asyncio.wait_for(self._up.wait(), self.settings.request_timeout_s if limit_s is None else limit_s)
+            except TimeoutError:
+                raise Unavailable("there is no connection to the broker") from None
+
+    async def unless_lost(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """Result of `waiting`; Unavailable at once when the connection is lost, with which its answer is."""
+        answer = asyncio.ensure_future(waiting)
+        either: set[asyncio.Future[Any]] = {answer, self._lost}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            raise Unavailable("the connection to the broker was lost")
+        finally:
+            if not answer.done():
+                answer.cancel()
 
     async def api(self, verb: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One call of the JetStream API, its answer as JSON.
@@ -395,24 +417,6 @@ class Bus:
         except SubjectTaken:
             return False
         return True
-
-    async def pull(self, stage: str) -> Msg | None:
-        """One task of a stage if there is one now. Raises Unavailable."""
-        return await self.next(subjects.TASKS, stage)
-
-    async def next(self, stream: str, consumer: str, wait_s: float = 0.0) -> Msg | None:
-        """The next message of a durable pull consumer, None if none comes within `wait_s`. Raises Unavailable."""
-        request: dict[str, Any] = {"batch": 1}
-        if wait_s > 0:
-            request["expires"] = int(wait_s * 1e9)
-        else:
-            request["no_wait"] = True
-        message = await self.request(
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
-            json.dumps(request).encode(),
-            limit_s=wait_s + self.settings.request_timeout_s,
-        )
-        return None if message.headers and "Status" in message.headers else message
 
     async def queued(self) -> dict[str, int]:
         """Tasks that wait or run, by stage. Raises Unavailable."""

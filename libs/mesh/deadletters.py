@@ -20,6 +20,7 @@ from mesh.contracts import Task
 from mesh.errors import Busy, DeliveriesExhausted, Unavailable
 from mesh.graph import failure_name
 from mesh.names import BlobName
+from mesh.puller import Puller
 from mesh.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,10 @@ class DeadLetters:
 
     async def run(self) -> None:
         """For ever."""
+        puller = Puller(self._bus, subjects.DEAD, subjects.DEAD_CONSUMER)
         while True:
             try:
-                message = await self._bus.next(subjects.DEAD, subjects.DEAD_CONSUMER, WAIT_S)
+                message = await puller.next(WAIT_S)
                 if message is not None:
                     await self._bury(message)
             except (Unavailable, Busy) as error:

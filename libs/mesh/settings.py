@@ -59,9 +59,7 @@ class MeshSettings(BaseSettings):
     child_memory_bytes: int = Field(default=1 * GIB, ge=64 * MIB)  # resident; above it the child is killed
     child_file_bytes: int = Field(default=16 * GIB, ge=MIB)  # the largest file that a child may write
     task_seconds: float = Field(default=120.0, gt=0)  # wall clock of a task, and on top of it …
-    task_seconds_per_input: float = Field(
-        default=20.0, ge=0
-    )  # … for each blob that it reads (about one chunk of the clip) …
+    task_seconds_per_input: float = Field(default=20.0, ge=0)  # … for each blob that it reads …
     task_seconds_per_mib: float = Field(default=5.0, ge=0)  # … and for each MiB of them
     grace_s: float = Field(default=20.0, ge=0)  # to finish running tasks after SIGTERM; orchestrators allow 30
 

@@ -31,6 +31,7 @@ from mesh.errors import Failure, Internal, NotFound, Unavailable
 from mesh.graph import DEPTH, failure_name
 from mesh.jobs import JobTable
 from mesh.names import BlobName
+from mesh.puller import Puller
 from mesh.settings import MIB, MeshSettings
 from mesh.slots import SlotAnnouncer
 from mesh.telemetry import Telemetry
@@ -103,6 +104,7 @@ class Worker:
             settings.child_file_bytes,
             on_end=self._child_ended,
         )
+        self._pullers = {stage: Puller(bus, subjects.TASKS, stage) for stage in self.stages}
         self._slots = asyncio.Semaphore(settings.slots)
         self._running: dict[str, _Running] = {}
         self._hint = asyncio.Event()
@@ -164,6 +166,8 @@ class Worker:
                 await subscription.unsubscribe()
         await self._cancel(self._background)  # takes our slots back at once
         await asyncio.gather(self._pulling, return_exceptions=True)
+        for puller in self._pullers.values():
+            await puller.close()
         futures = [entry.future for entry in self._running.values() if entry.future is not None]
         if futures:
             _, late = await asyncio.wait(futures, timeout=self._settings.grace_s if grace_s is None else grace_s)
@@ -210,7 +214,7 @@ class Worker:
             self._hint.clear()
             try:
                 for stage in self.stages:
-                    if (message := await self._bus.pull(stage)) is not None:
+                    if (message := await self._pullers[stage].next()) is not None:
                         return message
             except Unavailable as error:
                 log.warning("no tasks can be taken", extra={"error": str(error)})
