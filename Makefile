@@ -1,6 +1,8 @@
 # `make run` does the main job, `make test` runs the tests; both set everything up in .venv first.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+# the first that is there and works
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 VENV   ?= .venv
 OUT    ?= results
 VIDEO  ?=
@@ -9,15 +11,14 @@ ARGS   ?=
 BIN := $(VENV)/bin
 DEMO_RATE := 72
 
-.PHONY: run test setup check bench clean
+.PHONY: run test setup bench compose-env clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.embedded
 ifeq ($(strip $(VIDEO)),)
-	@mkdir -p $(OUT)
-	@$(BIN)/pulsemesh phantom --out $(OUT)/phantom.mp4 --truth $(OUT)/truth.json --heart-rate $(DEMO_RATE)
-	@echo "No VIDEO given: this synthetic clip has a pulse of $(DEMO_RATE) bpm."
-	@$(BIN)/pulsemesh process $(OUT)/phantom.mp4 --out $(OUT) $(ARGS)
+	@echo "No VIDEO given: this is a synthetic clip with a pulse of $(DEMO_RATE) bpm."
+	@$(BIN)/pulsemesh phantom --out "$(OUT)/phantom.mp4" --truth "$(OUT)/truth.json" --heart-rate $(DEMO_RATE)
+	@$(BIN)/pulsemesh process "$(OUT)/phantom.mp4" --out "$(OUT)" --truth "$(OUT)/truth.json" $(ARGS)
 else
 	@$(BIN)/pulsemesh process "$(VIDEO)" --out "$(OUT)" $(ARGS)
 endif
@@ -41,13 +42,17 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
-		{ echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or 3.12: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv is needed, on Debian: apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 bench: $(VENV)/.test
 	$(BIN)/python bench/pipeline.py
+
+# Secrets of compose.yaml: .env holds the broker's password and the hash of the API token; the token itself is printed.
+compose-env:
+	@./deploy/make-env
 
 clean:
 	rm -rf $(VENV) build *.egg-info
