@@ -17,6 +17,7 @@ from media.planes import Planes, neutral_planes, planes_of
 from media.timeline import frame_range, frame_times
 from mesh.contracts import Chunk, Plan
 from mesh.stages import Input
+from mesh.threads import decoder_threads
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ class Frame:
     concealed: bool = False
 
 
-def open_decoder(header: Header, *, threads: int = 1, max_pixels: int | None = None) -> VideoCodecContext:
+def open_decoder(header: Header, *, threads: int | None = None, max_pixels: int | None = None) -> VideoCodecContext:
     """A decoder for the packets of a container, without a demuxer.
 
     Parameters
     ----------
     header : Header
-    threads : int
-        1 decodes in the calling thread; more decode several frames at once, which changes no sample.
+    threads : int, optional
+        1 decodes in the calling thread; more decode several frames at once, which changes no sample. What
+        `mesh.threads.decoder_threads` says if not given.
     max_pixels : int, optional
         Pictures of more are refused by the decoder; a little above the clip's own size if not given.
     """
@@ -65,6 +67,7 @@ def open_decoder(header: Header, *, threads: int = 1, max_pixels: int | None = N
     context.width, context.height = header.width, header.height
     # without it a decoder guesses, and drops frames until it has guessed right
     context.reorder_depth = header.reorder
+    threads = threads or decoder_threads.get()
     context.thread_count = threads
     context.thread_type = "SLICE" if threads == 1 else "AUTO"
     allowed = max_pixels or max(Limits().decoder_pixels, 2 * header.width * header.height)
@@ -76,12 +79,17 @@ def decode_packets(
     context: VideoCodecContext, packets: Iterator[CodedPacket], time_base: Fraction
 ) -> Iterator[av.VideoFrame]:
     """Decoded frames in presentation order; packets that the decoder refuses are passed over."""
-    for coded in packets:
-        packet = av.Packet(coded.data)
-        packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, time_base
-        packet.is_keyframe = coded.is_key
-        yield from decode_leniently(context, packet)
-    yield from decode_leniently(context, None)
+    try:
+        for coded in packets:
+            packet = av.Packet(coded.data)
+            packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, time_base
+            packet.is_keyframe = coded.is_key
+            yield from decode_leniently(context, packet)
+        yield from decode_leniently(context, None)
+    finally:
+        # PyAV frees a decoder while it holds the interpreter lock, which the decoder's threads need to let go of
+        # a packet: let them come to rest first
+        context.flush_buffers()
 
 
 def decode_leniently(context: VideoCodecContext, packet: av.Packet[av.stream.Stream] | None) -> list[av.VideoFrame]:
@@ -100,7 +108,7 @@ def frames(
     t0: float | None = None,
     t1: float | None = None,
     *,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> Iterator[Frame]:
     """Frames of a span of time, read across chunks.
 
@@ -111,8 +119,8 @@ def frames(
         Chunk blobs by index. Frames that none of them owns are not yielded.
     t0, t1 : float, optional
         Frames with t0 <= time < t1, in seconds of `timeline.frame_times`; None is the clip's start or end.
-    threads : int
-        Threads of the decoder.
+    threads : int, optional
+        Of the decoder; see `open_decoder`.
 
     Yields
     ------
@@ -146,7 +154,7 @@ def _chunk_frames(
     begin: int,
     end: int,
     times: NDArray[np.float64],
-    threads: int,
+    threads: int | None,
 ) -> Iterator[Frame]:
     """Frames `begin` to `end` of one chunk; what is missing is concealed from this chunk alone."""
     width, height = plan.recording.width, plan.recording.height
@@ -177,7 +185,7 @@ def _chunk_frames(
 
 
 def _decoded(
-    plan: Plan, chunk: Chunk, reader: PacketsReader, begin: int, threads: int
+    plan: Plan, chunk: Chunk, reader: PacketsReader, begin: int, threads: int | None
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Number and picture of the frames that the chunk owns and that decode, from the one at or before `begin` on."""
     entry = reader.entry(plan.pts[begin])
@@ -193,7 +201,7 @@ def _decoded(
 
 
 def _decoded_from(
-    plan: Plan, chunk: Chunk, reader: PacketsReader, entry: int, threads: int
+    plan: Plan, chunk: Chunk, reader: PacketsReader, entry: int, threads: int | None
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     owned = np.asarray(plan.pts[chunk.first : chunk.first + chunk.frames], np.int64)
     context = open_decoder(reader.header, threads=threads)

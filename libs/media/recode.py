@@ -26,7 +26,7 @@ from mesh.errors import TooLong
 
 _SANE_RATES = (Fraction(1), Fraction(240))
 _DEFAULT_RATE = Fraction(25)
-_COUNTED = frozenset({"h264", "hevc"})  # demuxers of bare streams: no clock at all
+_CLOCKS = {"h264": "counted", "hevc": "counted", "avi": "dts"}  # bare streams have no clock, AVI's is of decoding
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Clock:
         rate = next((r for r in (stream.average_rate, stream.guessed_rate) if _is_sane(r)), None)
         self.rate = rate or _DEFAULT_RATE
         self.base = stream.time_base or 1 / self.rate
-        self.kind: str | None = "counted" if container in _COUNTED else None
+        self.kind = _CLOCKS.get(container)
         self._step = max(round(1 / (self.rate * self.base)), 1)
         self._last: int | None = None
 

@@ -155,6 +155,7 @@ def _without_lost_head(source: BinaryIO, index: Index, limits: Limits) -> NDArra
     shown: set[int] = set()
     with open_clip(source) as container:
         stream = video_stream(container, limits)
+        stream.codec_context.thread_count = 1
         for number, packet in enumerate(packets(container, stream)):
             if number > ahead[-1]:
                 break
