@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,9 @@ from mesh.contracts import Plan, ResultIndex, Task
 from mesh.errors import NoFrames
 from mesh.names import file_index
 from mesh.stages import Input, Inputs, Output
+from mesh.threads import encoder_threads
 
 _RECORD = "magnification"  # key of the record in a segment's header
-
-
-def _encoder_threads() -> int:
-    return max(int(os.environ.get("PULSEMESH_ENCODER_THREADS", "1")), 1)
 
 
 def segment(task: Task, inputs: Inputs) -> Iterator[Output]:
@@ -43,10 +39,9 @@ def segment(task: Task, inputs: Inputs) -> Iterator[Output]:
         return
     magnifier = Magnifier(plan, pulse, parameters)
     masks = read_masks(inputs.of("mask")[task.index].read())
-    threads = _encoder_threads()
-    encoder = SegmentEncoder(plan, crf=parameters.crf, lossless=parameters.lossless, threads=threads)
+    encoder = SegmentEncoder(plan, crf=parameters.crf, lossless=parameters.lossless, threads=encoder_threads())
     own = {task.index: inputs.of("chunk")[task.index]}
-    for frame, mask in zip(frames(plan, own, threads=threads), masks.frames(), strict=True):
+    for frame, mask in zip(frames(plan, own), masks.frames(), strict=True):
         encoder.add(frame.index, *magnifier.magnify(frame.index, (frame.y, frame.u, frame.v), mask.labels))
     if magnifier.record.frames != chunk.frames:  # a blob that is short would shift every later frame
         raise NoFrames(f"{magnifier.record.frames} of the {chunk.frames} frames of chunk {task.index} were there")
