@@ -17,7 +17,6 @@ from media.planes import Planes, neutral_planes, planes_of
 from media.timeline import frame_range, frame_times
 from mesh.contracts import Chunk, Plan
 from mesh.stages import Input
-from mesh.threads import decoder_threads
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,14 @@ class Frame:
     concealed: bool = False
 
 
-def open_decoder(header: Header, *, threads: int | None = None, max_pixels: int | None = None) -> VideoCodecContext:
+def open_decoder(header: Header, *, threads: int = 1, max_pixels: int | None = None) -> VideoCodecContext:
     """A decoder for the packets of a container, without a demuxer.
 
     Parameters
     ----------
     header : Header
-    threads : int, optional
-        1 decodes in the calling thread; more decode several frames at once, which changes no sample. What
-        `mesh.threads.decoder_threads` says if not given.
+    threads : int
+        1 decodes in the calling thread; more decode several frames at once, which changes no sample.
     max_pixels : int, optional
         Pictures of more are refused by the decoder; a little above the clip's own size if not given.
     """
@@ -67,7 +65,6 @@ def open_decoder(header: Header, *, threads: int | None = None, max_pixels: int 
     context.width, context.height = header.width, header.height
     # without it a decoder guesses, and drops frames until it has guessed right
     context.reorder_depth = header.reorder
-    threads = threads or decoder_threads.get()
     context.thread_count = threads
     context.thread_type = "SLICE" if threads == 1 else "AUTO"
     allowed = max_pixels or max(Limits().decoder_pixels, 2 * header.width * header.height)
@@ -108,7 +105,7 @@ def frames(
     t0: float | None = None,
     t1: float | None = None,
     *,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> Iterator[Frame]:
     """Frames of a span of time, read across chunks.
 
@@ -119,7 +116,7 @@ def frames(
         Chunk blobs by index. Frames that none of them owns are not yielded.
     t0, t1 : float, optional
         Frames with t0 <= time < t1, in seconds of `timeline.frame_times`; None is the clip's start or end.
-    threads : int, optional
+    threads : int
         Of the decoder; see `open_decoder`.
 
     Yields
@@ -154,7 +151,7 @@ def _chunk_frames(
     begin: int,
     end: int,
     times: NDArray[np.float64],
-    threads: int | None,
+    threads: int,
 ) -> Iterator[Frame]:
     """Frames `begin` to `end` of one chunk; what is missing is concealed from this chunk alone."""
     width, height = plan.recording.width, plan.recording.height
@@ -185,7 +182,7 @@ def _chunk_frames(
 
 
 def _decoded(
-    plan: Plan, chunk: Chunk, reader: PacketsReader, begin: int, threads: int | None
+    plan: Plan, chunk: Chunk, reader: PacketsReader, begin: int, threads: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Number and picture of the frames that the chunk owns and that decode, from the one at or before `begin` on."""
     entry = reader.entry(plan.pts[begin])
@@ -201,7 +198,7 @@ def _decoded(
 
 
 def _decoded_from(
-    plan: Plan, chunk: Chunk, reader: PacketsReader, entry: int, threads: int | None
+    plan: Plan, chunk: Chunk, reader: PacketsReader, entry: int, threads: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     owned = np.asarray(plan.pts[chunk.first : chunk.first + chunk.frames], np.int64)
     context = open_decoder(reader.header, threads=threads)

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from mesh.errors import Failure, Internal, Problem, from_problem
 from mesh.graph import blob_name, failure_name, failures, missing
 from mesh.names import BlobName
 from mesh.stages import Handler, Input, Inputs, load_handler, run_handler
-from mesh.threads import DECODER_THREADS_IN_ONE_PROCESS, decoder_threads
 
 Listener = Callable[[Task, float], None]
 IN_MEMORY_BYTES = 1 << 18  # a blob of more lies in a file
@@ -90,11 +88,9 @@ class LocalExecutor:
         sources = [Input(name, self.store.source(name)) for name in (BlobName.parse(text) for text in task.inputs)]
         handler = self.handler(task.stage)
         loop = asyncio.get_running_loop()
-        context = copy_context()
-        context.run(decoder_threads.set, DECODER_THREADS_IN_ONE_PROCESS)
         try:
             outputs = await loop.run_in_executor(
-                pool, context.run, lambda: list(run_handler(handler, task, Inputs(sources, scratch)))
+                pool, lambda: list(run_handler(handler, task, Inputs(sources, scratch)))
             )
         except Failure as failure:
             problem = failure.problem(instance=task.output).model_dump_json()
