@@ -35,6 +35,7 @@ T = TypeVar("T")
 OLDEST_SERVER = (2, 12)  # per-message lifetimes and strict requests; older ones ignore what they do not know
 WRONG_LAST_SEQUENCE = 10071
 STORE_FAILED = 10077
+NO_STREAM = 10059  # lost with the store of the broker, and on its way back
 PER_SUBJECT = "maximum messages per subject"
 EXHAUSTED = {10002, 10023, 10047}  # account or server out of storage
 NEW_SUBJECT = 0  # `expect` of a message that must be the first of its subject
@@ -239,6 +240,11 @@ class Bus:
             self._lost.cancel()
 
     @property
+    def closed(self) -> bool:
+        """Whether the connection will not come back."""
+        return self._closing or bool(self.nc.is_closed)
+
+    @property
     def connected(self) -> bool:
         """Whether the broker can be reached now."""
         return bool(self.nc.is_connected)
@@ -294,8 +300,20 @@ class Bus:
             if not answer.done():
                 answer.cancel()
 
-    async def api(self, verb: str, request: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One call of the JetStream API, its answer as JSON.
+    async def _again(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Repeat what may be repeated over a short restart of the broker."""
+        deadline, pause = time.monotonic() + self.settings.read_retry_s, 0.05
+        while True:
+            try:
+                return await call()
+            except Unavailable:
+                if self._closing or time.monotonic() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    async def api(self, verb: str, request: Mapping[str, Any] | None = None, *, repeat: bool = True) -> dict[str, Any]:
+        """One call of the JetStream API, its answer as JSON; repeated for a while where there is none.
 
         Raises
         ------
@@ -304,11 +322,18 @@ class Bus:
         nats.js.errors.APIError
             If the broker refuses.
         """
-        message = await self.request(f"$JS.API.{verb}", json.dumps(request).encode() if request else b"")
-        answer: dict[str, Any] = json.loads(message.data)
-        if "error" in answer:
-            raise APIError.from_error(answer["error"])
-        return answer
+        payload = json.dumps(request).encode() if request else b""
+
+        async def call() -> dict[str, Any]:
+            answer: dict[str, Any] = json.loads((await self.request(f"$JS.API.{verb}", payload)).data)
+            error = answer.get("error")
+            if error is not None:
+                if error["code"] == 503 or error.get("err_code") == NO_STREAM:
+                    raise Unavailable(f"the broker is not ready: {error.get('description')}")
+                raise APIError.from_error(error)
+            return answer
+
+        return await (self._again(call) if repeat else call())
 
     async def append(
         self,
@@ -357,19 +382,24 @@ class Bus:
             except Unavailable as caught:
                 failure = caught
                 repeated = True
-            if time.monotonic() + pause > deadline:
+            if self._closing or time.monotonic() + pause > deadline:
                 raise failure
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
 
     async def last(self, stream: str, subject: str) -> Message | None:
         """The last message of a subject, None where there is none. Raises Unavailable."""
-        return _stored(await self.request(f"$JS.API.DIRECT.GET.{stream}.{subject}"))
+        return await self._get(f"{stream}.{subject}", b"")
 
     async def at(self, stream: str, sequence: int) -> Message | None:
         """The message at a stream sequence, None where it is gone. Raises Unavailable."""
-        request = json.dumps({"seq": sequence}).encode()
-        return _stored(await self.request(f"$JS.API.DIRECT.GET.{stream}", request))
+        return await self._get(stream, json.dumps({"seq": sequence}).encode())
+
+    async def _get(self, what: str, payload: bytes) -> Message | None:
+        async def call() -> Message | None:
+            return _stored(await self.request(f"$JS.API.DIRECT.GET.{what}", payload))
+
+        return await self._again(call)
 
     async def subjects(self, stream: str, filter: str) -> dict[str, int]:
         """How many messages each subject has, of those that match `filter`. Raises Unavailable."""

@@ -28,6 +28,7 @@ from mesh.child import LENGTH, MAX_FRAME
 from mesh.contracts import Task
 from mesh.errors import Failure, Internal, OutOfMemory, OutOfTime, Problem, WorkerCrashed, from_problem
 from mesh.names import BlobName
+from mesh.settings import usable_cores
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,13 @@ class Child:
             start_new_session=True,  # Ctrl-C in a terminal is for the parent
         )
         theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            process.kill()
+            process.wait()
+            raise
         child = cls(process, reader, writer)
         try:
             async with asyncio.timeout(START_S):
@@ -142,9 +149,9 @@ class Child:
         """End it and wait for its end."""
         self.kill()
         self._writer.close()
+        await asyncio.shield(asyncio.to_thread(self._process.wait))  # reaped whatever happens to us
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-        await asyncio.to_thread(self._process.wait)
 
     async def _receive(self) -> dict[str, Any]:
         try:
@@ -189,7 +196,8 @@ class Child:
             except ChildDied as died:
                 await answers.put(died)
 
-        data = pickle.dumps(request | {"cpu_s": limits.wall_s})
+        # processor time is a second fence behind the wall clock: libraries may use threads of their own
+        data = pickle.dumps(request | {"cpu_s": limits.wall_s * usable_cores()})
         watching = asyncio.create_task(self._watch(limits))
         reading = asyncio.create_task(read())
         reading.add_done_callback(lambda _: watching.cancel())

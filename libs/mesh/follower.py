@@ -85,8 +85,8 @@ class Follower:
         self._pending = 0
 
     async def messages(self) -> AsyncGenerator[Message, None]:
-        """The messages, for ever."""
-        while True:
+        """The messages, until the bus is closed."""
+        while not self._bus.closed:
             try:
                 subscription = await self._begin()
             except (Unavailable, APIError, nats.errors.Error, OSError) as error:
@@ -133,7 +133,8 @@ class Follower:
         config["deliver_subject"] = inbox
         subscription = await bus.nc.subscribe(inbox)
         try:
-            answer = await bus.api(f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": config})
+            request = {"stream_name": self._stream, "config": config}
+            answer = await bus.api(f"CONSUMER.CREATE.{self._stream}", request, repeat=False)
         except BaseException:
             self._seen = None if first else self._seen
             await self._end(subscription)
@@ -150,10 +151,11 @@ class Follower:
             self._caught_up()
         while self._bus.generation == self._generation and time.monotonic() - heard < PATIENCE_S:
             try:
-                received = await subscription.next_msg(timeout=POLL_S)
+                # not awaited itself: it turns our cancellation into an error of its own
+                received = await self._bus.unless_lost(subscription.next_msg(timeout=POLL_S))
             except (TimeoutError, nats.errors.TimeoutError):
                 continue
-            except nats.errors.Error:
+            except (Unavailable, nats.errors.Error):
                 return
             heard = time.monotonic()
             headers = received.headers or {}
@@ -182,5 +184,5 @@ class Follower:
             await subscription.unsubscribe()
         if self._consumer and self._bus.connected and self._bus.generation == self._generation:
             with contextlib.suppress(Unavailable, APIError):
-                await self._bus.api(f"CONSUMER.DELETE.{self._stream}.{self._consumer}")
+                await self._bus.api(f"CONSUMER.DELETE.{self._stream}.{self._consumer}", repeat=False)
         self._consumer = ""

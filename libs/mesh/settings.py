@@ -35,6 +35,7 @@ class MeshSettings(BaseSettings):
     connect_timeout_s: float = Field(default=30.0, gt=0)  # a broker that starts together with us needs a moment
     request_timeout_s: float = Field(default=5.0, gt=0)  # of one request; a healthy broker answers in milliseconds
     retry_s: float = Field(default=60.0, ge=0)  # how long a write is repeated over a restart of the broker
+    read_retry_s: float = Field(default=10.0, ge=0)  # and a read; then whoever asked gets 503
     replicas: int = Field(default=1, ge=1, le=5)  # of streams; 3 on a cluster
 
     # --- work queue
