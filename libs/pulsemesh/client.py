@@ -34,7 +34,9 @@ class GatewayRefusal(Exception):
     """
 
     def __init__(self, status: int, problem: Problem | None, text: str = "") -> None:
-        super().__init__(one_line(problem) if problem else f"the gateway answered {status}: {text.strip()[:200]}")
+        super().__init__(
+            one_line(problem) if problem else f"the gateway answered {status}: {' '.join(text.split())[:200]}"
+        )
         self.status, self.problem = status, problem
 
 
