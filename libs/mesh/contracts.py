@@ -216,7 +216,7 @@ class ResultFile(Contract):
 class Result(Contract):
     """`result.json`."""
 
-    job: str
+    job: str = Field(description="The job that computed it; a later job with the same parameters shares it")
     version: str
     recording: Recording
     parameters: Parameters
