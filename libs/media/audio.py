@@ -59,9 +59,8 @@ def _described(stream: AudioStream, packet: av.Packet[Any]) -> bytes | None:
     try:
         with av.open(file, "w", format="mp4") as container:
             copy = container.add_stream_from_template(stream)
-            one = av.Packet(bytes(packet))
-            one.pts = one.dts = 0
-            one.duration, one.time_base, one.is_keyframe, one.stream = packet.duration, packet.time_base, True, copy
+            one = CodedPacket(bytes(packet), 0, 0, packet.duration or 0, KEY).to_av(packet.time_base)
+            one.stream = copy
             container.mux(one)
         with av.open(io.BytesIO(file.getvalue()), format="mp4") as again:
             return file.getvalue() if again.streams.audio else None

@@ -78,10 +78,7 @@ def decode_packets(
     """Decoded frames in presentation order; packets that the decoder refuses are passed over."""
     try:
         for coded in packets:
-            packet = av.Packet(coded.data)
-            packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, time_base
-            packet.is_keyframe = coded.is_key
-            yield from decode_leniently(context, packet)
+            yield from decode_leniently(context, coded.to_av(time_base))
         yield from decode_leniently(context, None)
     finally:
         # PyAV frees a decoder while it holds the interpreter lock, which the decoder's threads need to let go of

@@ -120,12 +120,12 @@ def _video_packets(
                 assert coded.pts is not None
                 shown = coded.pts - origin
                 rank = int(np.searchsorted(pts, shown))
-                packet = av.Packet(coded.data)
+                packet = coded.to_av(base)
                 packet.pts = shown
                 place = position - depth
                 packet.dts = int(pts[place]) if place >= 0 else int(pts[0]) + place * step
                 packet.duration = int(pts[rank + 1]) - shown if rank + 1 < len(pts) else step
-                packet.time_base, packet.is_keyframe, packet.stream = base, coded.is_key, stream
+                packet.stream = stream
                 position += 1
                 yield float(packet.dts * base), packet
     if position != len(pts):
@@ -147,8 +147,7 @@ def _audio_packets(audio: Input, stream: Any, origin: Fraction) -> Iterator[tupl
         base = Fraction(*reader.header.time_base)
         shift = round(origin / base)
         for coded in reader.packets():
-            packet = av.Packet(coded.data)
+            packet = coded.to_av(base)
             packet.pts = packet.dts = (coded.pts or 0) - shift
-            packet.duration = coded.duration
-            packet.time_base, packet.is_keyframe, packet.stream = base, True, stream
+            packet.stream = stream
             yield float(packet.pts * base), packet

@@ -16,9 +16,11 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,6 +101,18 @@ class CodedPacket:
     dts: int | None = None
     duration: int = 0
     flags: int = 0
+
+    def to_av(self, time_base: Fraction) -> av.Packet[Any]:
+        """The packet in memory of FFmpeg's own.
+
+        Decoders read a little beyond the end of a packet, where FFmpeg puts zeros. Memory lent by Python has none:
+        what is decoded from it depends on what lies behind it.
+        """
+        packet: av.Packet[Any] = av.Packet(len(self.data))
+        packet.update(self.data)
+        packet.pts, packet.dts, packet.duration = self.pts, self.dts, self.duration
+        packet.time_base, packet.is_keyframe = time_base, self.is_key
+        return packet
 
     @property
     def is_key(self) -> bool:
