@@ -17,8 +17,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from mesh.blobs import BlobStore
-from mesh.bus import Bus, end_process
+from mesh.bus import Bus
 from mesh.children import ChildPool
+from mesh.connection import end_process
 from mesh.errors import Failure
 from mesh.graph import STAGES
 from mesh.jetstream_blobs import open_blobs
@@ -233,8 +234,10 @@ def create_app(
     app.state.settings = settings
 
     @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    async def healthz() -> JSONResponse:
+        worker: Worker | None = app.state.runtime.worker
+        healthy = worker is None or worker.healthy
+        return JSONResponse({"status": "ok" if healthy else "broken"}, status_code=200 if healthy else 500)
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:

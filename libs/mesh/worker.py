@@ -148,7 +148,12 @@ class Worker:
     @property
     def ready(self) -> bool:
         """Whether it takes tasks."""
-        return not self._stopping and bool(self._pool.children)
+        return not self._stopping and self.healthy
+
+    @property
+    def healthy(self) -> bool:
+        """False if taking tasks ended by a defect of ours: the service has to be started anew."""
+        return self._stopping or not self._pulling.done()
 
     @property
     def running(self) -> list[Task]:

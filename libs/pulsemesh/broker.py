@@ -131,6 +131,8 @@ max_payload: 1MB
     def start(self, timeout_s: float = 15.0) -> None:
         """Start, and make sure that the server which answers is this one.
 
+        The kernel ends it with the thread that calls this, so that it never outlives us: call it from one that stays.
+
         Raises
         ------
         BrokerError

@@ -85,7 +85,9 @@ async def test_calls_wait_for_their_turn(pool: ChildPool) -> None:
 
 
 async def test_a_child_that_died_idle_is_replaced(pool: ChildPool) -> None:
-    pool.children[0]._process.kill()
+    process = pool.children[0]._process
+    process.kill()
+    await asyncio.to_thread(process.wait)
     assert await pool.call(f"{PROBES}:answer", returns=int) == 42
 
 
