@@ -29,5 +29,5 @@ class Limits:
 
     @property
     def decoder_pixels(self) -> int:
-        """What a decoder may allocate: coded pictures are a little larger than the picture that is shown."""
-        return self.max_pixels + self.max_pixels // 8
+        """What a decoder may allocate: it rounds sizes up, by much where a picture is narrow."""
+        return 2 * self.max_pixels

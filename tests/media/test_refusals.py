@@ -150,17 +150,10 @@ def test_too_short(clips, tmp_path):
     assert refusal(clips["write"](clips["settings"](frames=5, fps=25)), tmp_path) is TooShort
 
 
-def test_too_long(clips, tmp_path):
-    content = clips["write"](clips["settings"](frames=30))
+@pytest.mark.parametrize("form", [{}, {"codec": "mpeg4", "container": "avi"}], ids=["mp4", "avi"])
+def test_too_long(clips, form, tmp_path):
+    content = clips["write"](clips["settings"](frames=30, **form))
     assert refusal(content, tmp_path, Limits(max_seconds=2)) is TooLong
-    assert (
-        refusal(
-            clips["write"](clips["settings"](frames=30, codec="mpeg4", container="avi")),
-            tmp_path,
-            Limits(max_seconds=2),
-        )
-        is TooLong
-    )
 
 
 def test_too_many_frames(clips, tmp_path):
@@ -171,7 +164,7 @@ def test_too_many_frames(clips, tmp_path):
 
 def test_huge_frames(tmp_path):
     content = bomb()
-    assert len(content) < 100_000
+    assert len(content) < 200_000
     started = time.process_time()
     assert refusal(content, tmp_path) is TooManyPixels
     assert time.process_time() - started < 20  # decoding nothing; a hang, not a speed, is what this finds
@@ -188,7 +181,7 @@ def test_portrait_counts_pixels_not_sides(clips, tmp_path):
     assert probe(io.BytesIO(content), Limits(max_pixels=64 * 48)).height == 64
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.6])
 def test_truncated_mp4_has_no_index(clips, part, tmp_path):
     content = clips["write"](clips["settings"](frames=40))
     assert refusal(content[: int(len(content) * part)], tmp_path) is UnreadableVideo
@@ -241,6 +234,7 @@ def test_odd_media_end_in_a_plan_or_a_refusal(oddmedia, tmp_path):
     """All of them, by what ffmpeg makes of them: frames where there are at least two, else a typed refusal."""
     lines = [line.split("\t") for line in (oddmedia / "MANIFEST.tsv").read_text().splitlines()[1:]]
     assert len(lines) == 30
+    refused: dict[str, int] = {}
     for line in lines:
         name, count = line[0], int(line[5])
         folder = tmp_path / name.replace("/", "-")
@@ -248,9 +242,9 @@ def test_odd_media_end_in_a_plan_or_a_refusal(oddmedia, tmp_path):
         with (oddmedia / name).open("rb") as file:
             try:
                 outputs = list(split(file, Parameters(), folder))
-            except RecordingFailure as failure:
-                assert count < 7, (name, failure)
+            except RecordingFailure:
+                refused[name] = count
                 continue
-        plan = Plan.model_validate_json(outputs[-1].source)
-        # sample_vvc.mp4 and the AV1 one decode here although the ffmpeg of the manifest has no decoder for VVC
-        assert count - 1 <= len(plan.pts) or name == "androidx/sample_vvc.mp4", (name, len(plan.pts), count)
+        assert len(Plan.model_validate_json(outputs[-1].source).pts) >= count, name
+    # of what ffmpeg decodes, only single pictures and six frames without a clock are refused
+    assert {name for name, count in refused.items() if count > 1} == {"openh264/Error_I_P.264"}
