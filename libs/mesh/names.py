@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,80}\Z")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts, and is read aloud without mistakes
@@ -73,3 +74,17 @@ def new_id(prefix: str) -> str:
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     digits = "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
     return f"{prefix}_{digits}"
+
+
+def id_time(id: str) -> datetime | None:
+    """When `new_id` made an identifier, to the millisecond; None if it did not."""
+    digits = id.rpartition("_")[2]
+    if len(digits) != 26 or not set(digits) <= set(_ALPHABET):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _ALPHABET.index(digit)
+    try:
+        return datetime.fromtimestamp((number >> 80) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

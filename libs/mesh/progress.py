@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from mesh.contracts import Job, JobView, Outcome, Plan, StageProgress, State
+from mesh.contracts import Job, JobView, Plan, StageProgress, State
 from mesh.graph import MAKER, STAGES, Stage, digest
 
 Times = Mapping[str, datetime]  # names of blobs, and when each was committed
@@ -64,9 +64,12 @@ def progress(job: Job, plan: Plan | None, names: Times) -> list[StageProgress]:
     list of StageProgress
         Of an ended job whose plan is not kept any more: empty, because nothing is known.
     """
-    if plan is None and job.outcome not in (None, Outcome.CANCELLED):
-        return [] if not names else [_split(job, names)]
-    return [_split(job, names), *(_stage(job, stage, plan, names) for stage in STAGES.values() if stage.name != "split")]
+    if plan is None and job.outcome is not None:
+        return [_split(job, names)] if _Names(job).of("upload", 0) in names else []
+    return [
+        _split(job, names),
+        *(_stage(job, stage, plan, names) for stage in STAGES.values() if stage.name != "split"),
+    ]
 
 
 def _split(job: Job, names: Times) -> StageProgress:

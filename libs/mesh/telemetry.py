@@ -70,6 +70,51 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
+class GatewayMetrics:
+    """What the gateway measures on top, in the registry of its `Telemetry`.
+
+    Attributes
+    ----------
+    requests : Counter[route, method, status]
+        By the template of the route, never by its address: addresses hold ids.
+    request_seconds : Histogram[route, method]
+        Until the last byte of the answer; streams of events are left out.
+    queued : Gauge[stage]
+        Tasks that wait or run.
+    jobs_ended : Counter[outcome]
+        Ended by this gateway.
+    job_seconds : Histogram[outcome]
+        From the request to the end.
+    removed : Counter[what]
+        `intermediates`, `results`, `orphans`, `parts`: what retention removed.
+    """
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        r = telemetry.registry
+        route = ["route", "method"]
+        self.requests = Counter("pulsemesh_http_requests", "Requests", [*route, "status"], registry=r)
+        self.request_seconds = Histogram(
+            "pulsemesh_http_request_seconds", "Time of a request", route, buckets=SECONDS, registry=r
+        )
+        self.in_flight = Gauge("pulsemesh_http_in_flight", "Requests running now", registry=r)
+        self.event_streams = Gauge("pulsemesh_event_streams", "Streams of events open now", registry=r)
+        self.uploads = Gauge("pulsemesh_uploads_running", "Uploads running now", registry=r)
+        self.upload_bytes = Counter("pulsemesh_upload_bytes", "Bytes of uploads received", registry=r)
+        self.refused = Counter("pulsemesh_submissions_refused", "Jobs refused at the door", ["slug"], registry=r)
+        self.active_jobs = Gauge("pulsemesh_jobs_active", "Jobs of the mesh that have not ended", registry=r)
+        self.jobs_ended = Counter("pulsemesh_jobs_ended", "Jobs ended by this gateway", ["outcome"], registry=r)
+        self.job_seconds = Histogram(
+            "pulsemesh_job_seconds", "From request to end", ["outcome"], buckets=SECONDS, registry=r
+        )
+        self.queued = Gauge("pulsemesh_queued_tasks", "Tasks that wait or run", ["stage"], registry=r)
+        self.stage_slots = Gauge("pulsemesh_stage_slots", "Slots of all workers by stage", ["stage"], registry=r)
+        self.published = Counter("pulsemesh_tasks_published", "Tasks queued by this gateway", ["stage"], registry=r)
+        self.pass_seconds = Histogram(
+            "pulsemesh_coordinator_pass_seconds", "One look at a recording", buckets=SECONDS, registry=r
+        )
+        self.removed = Counter("pulsemesh_retention_removed", "What was removed in time", ["what"], registry=r)
+
+
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 

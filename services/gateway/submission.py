@@ -1,0 +1,191 @@
+"""From a request to a job: admitted, received, looked at, stored, and only then created."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import Request
+
+from gateway.claims import Claim, Claims
+from gateway.coordinator import Coordinator
+from gateway.settings import GatewaySettings
+from gateway.uploads import Spool, Submission, receive
+from media.probe import Facts
+from mesh.contracts import Job
+from mesh.errors import (
+    Busy,
+    Erased,
+    Failure,
+    Internal,
+    NotFound,
+    OutOfMemory,
+    OutOfTime,
+    Problem,
+    StorageFull,
+    UnreadableVideo,
+    WorkerCrashed,
+    failure_classes,
+)
+from mesh.names import BlobName, new_id, upload_name
+from mesh.parameters import Parameters
+from mesh.service import Runtime
+from mesh.telemetry import GatewayMetrics
+
+log = logging.getLogger(__name__)
+
+SPARE_BYTES = 256 << 20  # of the disk that uploads leave to others
+RECORDING_ID = re.compile(r"rec_[0-9a-hjkmnp-tv-z]{26}\Z")
+JOB_ID = re.compile(r"job_[0-9a-hjkmnp-tv-z]{26}\Z")
+
+
+def worth_another_try(problem: Problem) -> bool:
+    """Whether a failure may not come again: one that the recording was not at fault for."""
+    by_slug = {cls.slug: cls for cls in failure_classes()}
+    cls = by_slug.get(problem.slug, Internal)
+    return not cls.recording_at_fault
+
+
+class Submissions:
+    """Takes jobs in."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        settings: GatewaySettings,
+        coordinator: Coordinator,
+        claims: Claims,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._runtime, self._settings = runtime, settings
+        self._coordinator, self._claims, self._metrics = coordinator, claims, metrics
+        self._uploads = 0
+
+    def admit(self) -> None:
+        """Refuse before a byte is read what could only wait.
+
+        Raises
+        ------
+        Busy
+            If as many jobs, tasks or uploads as are allowed are there already.
+        """
+        settings = self._settings
+        if self._coordinator.active >= settings.max_active_jobs:
+            raise Busy(f"{settings.max_active_jobs} jobs are running")
+        if self._coordinator.queued >= settings.max_queued_tasks:
+            raise Busy(f"{settings.max_queued_tasks} tasks are queued")
+        if self._uploads >= settings.max_uploads:
+            raise Busy(f"{settings.max_uploads} uploads are running")
+
+    async def submit(self, request: Request, key: str | None) -> tuple[Job, bool]:
+        """Make the job that a request asks for.
+
+        Returns
+        -------
+        job : Job
+        made : bool
+            False if an earlier request with the same key made it.
+
+        Raises
+        ------
+        Failure
+            What is wrong; nothing is left behind then.
+        """
+        try:
+            return await self._submit(request, key)
+        except Failure as failure:
+            self._metrics.refused.labels(failure.slug).inc()
+            raise
+
+    async def _submit(self, request: Request, key: str | None) -> tuple[Job, bool]:
+        self.admit()
+        folder = self._settings.scratch / "uploads"
+        self._check_room(request, folder)
+        self._uploads += 1
+        self._metrics.uploads.inc()
+        try:
+            with Spool(folder, self._settings.upload_bytes, self._metrics.upload_bytes.inc) as spool:
+                submission = await receive(request, spool, self._settings.upload_bytes, self._settings.upload_idle_s)
+                claim = await self._claims.open(key, submission.fingerprint)
+                if claim.made:
+                    earlier = await self._runtime.jobs.find(claim.job)
+                    if earlier is None:
+                        raise NotFound("the job of this Idempotency-Key was removed just now")
+                    return earlier, False
+                try:
+                    job = await self._make(submission, claim)
+                except BaseException:
+                    with contextlib.suppress(Failure):
+                        await self._claims.release(claim)
+                    raise
+                with contextlib.suppress(Failure):  # the job says so itself
+                    await self._claims.done(claim)
+                return job, True
+        finally:
+            self._uploads -= 1
+            self._metrics.uploads.dec()
+
+    def _check_room(self, request: Request, folder: Path) -> None:
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal():
+            folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free < int(declared) + SPARE_BYTES:
+                raise StorageFull()
+
+    async def _make(self, submission: Submission, claim: Claim) -> Job:
+        if submission.clip is None:
+            assert submission.recording is not None
+            await self._prepare_again(submission.recording)
+            return await self._create(claim, submission.recording, submission.parameters)
+        await self._inspect(submission.clip)
+        recording = new_id("rec")
+        try:
+            await self._runtime.blobs.create(upload_name(recording), submission.clip)
+            job = await self._create(claim, recording, submission.parameters)
+        except BaseException:
+            with contextlib.suppress(Failure):  # else it expires
+                await self._runtime.blobs.delete(recording)
+            raise
+        log.info("a clip was taken in", extra={"job": job.id, "bytes": submission.size})
+        return job
+
+    async def _inspect(self, clip: Path) -> None:
+        """Refuse what a first look shows; what it cannot see ends the job instead."""
+        settings = self._settings
+        try:
+            await self._runtime.run_limited(
+                "gateway.clip:inspect", str(clip), settings.limits, returns=Facts, wall_s=settings.probe_s
+            )
+        except OutOfTime:
+            log.warning("a clip was not inspected in time")  # a busy machine is not the clip's fault
+        except (OutOfMemory, WorkerCrashed) as error:
+            raise UnreadableVideo("reading the head of this file ended the reader") from error
+
+    async def _prepare_again(self, recording: str) -> None:
+        blobs, jobs = self._runtime.blobs, self._runtime.jobs
+        if not RECORDING_ID.match(recording):
+            raise NotFound("there is no such recording")
+        if jobs.erased(recording):
+            raise Erased()
+        if await blobs.stat(upload_name(recording)) is None:
+            minutes = self._settings.keep_uploads_s / 60
+            raise NotFound(
+                "there is no such recording, or its clip is not kept any more",
+                hint=f"A clip is kept for {minutes:g} minutes after its last job: send it again.",
+            )
+        for text in await blobs.list(recording):
+            name = BlobName.parse(text)
+            if name.kind == "failure":
+                with contextlib.suppress(NotFound, ValueError):
+                    if worth_another_try(Problem.model_validate_json(await blobs.read(name))):
+                        await blobs.delete(text)
+
+    async def _create(self, claim: Claim, recording: str, parameters: Parameters) -> Job:
+        job = Job(id=claim.job, recording=recording, parameters=parameters, created_at=datetime.now(UTC))
+        if not await self._runtime.jobs.create(job):
+            raise Internal("a new job has the id of another")
+        return job
