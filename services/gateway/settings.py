@@ -23,7 +23,20 @@ def is_loopback(host: str) -> bool:
         return host in _LOCAL_NAMES
 
 
-class GatewaySettings(MeshSettings):
+class ClipSettings(MeshSettings):
+    """What a recording may be; the stage `split` holds clips to it too."""
+
+    max_seconds: float = Field(default=1800.0, gt=0)  # of the file's own time
+    min_seconds: float = Field(default=0.5, ge=0)  # nothing can be measured in less
+    max_pixels: int = Field(default=3840 * 2160, ge=1)  # width times height: 4K UHD, in any orientation
+
+    @property
+    def limits(self) -> Limits:
+        """What a clip may be at most."""
+        return Limits(max_seconds=self.max_seconds, min_seconds=self.min_seconds, max_pixels=self.max_pixels)
+
+
+class GatewaySettings(ClipSettings):
     """Units stand in the names or in the comments."""
 
     # --- who may ask
@@ -31,11 +44,8 @@ class GatewaySettings(MeshSettings):
     api_token_sha256: str = ""
     cors_origins: str = ""  # of web pages that may ask, separated by commas: `https://example.org`
 
-    # --- what a recording may be
+    # --- uploads
     upload_bytes: int = Field(default=2 * GIB, ge=1)
-    max_seconds: float = Field(default=1800.0, gt=0)  # of the file's own time
-    min_seconds: float = Field(default=0.5, ge=0)  # nothing can be measured in less
-    max_pixels: int = Field(default=3840 * 2160, ge=1)  # width times height: 4K UHD, in any orientation
     probe_s: float = Field(default=5.0, gt=0)  # wall clock; it works for 1.5 s at most, a busy machine takes longer
 
     # --- requests
@@ -96,8 +106,3 @@ class GatewaySettings(MeshSettings):
     def origins(self) -> tuple[str, ...]:
         """Origins of other pages that may ask."""
         return tuple(filter(None, self.cors_origins.split(",")))
-
-    @property
-    def limits(self) -> Limits:
-        """What a clip may be at most."""
-        return Limits(max_seconds=self.max_seconds, min_seconds=self.min_seconds, max_pixels=self.max_pixels)

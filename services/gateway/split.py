@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from media.limits import Limits
+from gateway.settings import ClipSettings
 from media.split import split as split_clip
 from mesh.contracts import Task
 from mesh.stages import Inputs, Output
@@ -19,4 +19,4 @@ def split(task: Task, inputs: Inputs) -> Iterator[Output]:
         The one that says why the clip cannot be used.
     """
     with inputs.one("upload").open() as source:
-        yield from split_clip(source, task.parameters, inputs.scratch, Limits())
+        yield from split_clip(source, task.parameters, inputs.scratch, ClipSettings().limits)
