@@ -18,6 +18,12 @@ class Calls:
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=120)
 
+    def __enter__(self) -> Calls:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
     def submit(self, clip: Path, **parameters: Any) -> dict[str, Any]:
         """POST a clip; the job."""
         with clip.open("rb") as file:

@@ -53,8 +53,7 @@ def main() -> None:
         write(PhantomSettings(seconds=10), short)
         write(PhantomSettings(seconds=60 * given.minutes), long)
         figures: dict[str, Any] = {"short_s": 10, "long_s": 60 * given.minutes, "workers": WORKERS}
-        with EmbeddedMesh(workers=WORKERS) as mesh:
-            calls = Calls(mesh.url)
+        with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
             short_job(calls, short)
             alone = min(short_job(calls, short) for _ in range(3))
             figures["alone_s"] = round(alone, 2)

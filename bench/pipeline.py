@@ -71,8 +71,7 @@ def times(clips: dict[str, Path], repeats: int, folder: Path) -> dict[str, Any]:
     warm = folder / "warm.mp4"
     write(PhantomSettings(seconds=6, width=160, height=120), warm)
     figures: dict[str, Any] = {}
-    with EmbeddedMesh(workers=WORKERS) as mesh:
-        calls = Calls(mesh.url)
+    with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
         for _ in range(3):
             one_process(warm), mesh_run(calls, warm)
         for name, clip in clips.items():
@@ -109,8 +108,8 @@ def memory(clips: dict[str, Path]) -> dict[str, Any]:
         process.start()
         peaks = {"one_process": round(queue.get())}
         process.join()
-        with EmbeddedMesh(workers=WORKERS) as mesh:
-            mesh_run(Calls(mesh.url), clip)
+        with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
+            mesh_run(calls, clip)
             for process_name, pid in mesh.processes().items():
                 family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                 marks = [_high_water_mb(p.pid) for p in family]

@@ -88,8 +88,7 @@ def test_every_job_ends_as_if_undisturbed(tmp_path: Path) -> None:
         write(settings, clip)
         clips.append(clip)
     chance, kills = random.Random(SEED), Counter[str]()
-    with EmbeddedMesh(workers=2) as mesh:
-        calls = Calls(mesh.url)
+    with EmbeddedMesh(workers=2) as mesh, Calls(mesh.url) as calls:
         expected = []
         for clip in clips:
             view = calls.wait(calls.submit(clip, **PARAMETERS)["id"])
