@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 AWAY_S = 60.0  # a gateway that restarts is waited for this long
 BUSY_S = 600.0  # and one that has too much to do this long
 POLL_S = 0.15
+PLAIN_NAME = re.compile(r"\w[\w.-]{0,99}")  # what a gateway may have written into our folder
 PIECE = 1 << 18
 
 
@@ -150,9 +152,10 @@ class GatewayClient:
                 return
             time.sleep(POLL_S)
 
-    def result(self, job: str) -> bytes:
-        """`result.json` of a job that succeeded. Raises as `submit`."""
-        return self._patiently("GET", f"/v1/jobs/{job}/result").content
+    def files(self, job: str) -> list[str]:
+        """Names of the result's files; one that is no plain name is left out. Raises as `submit`."""
+        listed = self._patiently("GET", f"/v1/jobs/{job}/files").json()["files"]
+        return [file["name"] for file in listed if PLAIN_NAME.fullmatch(file["name"])]
 
     def download(self, job: str, name: str, path: Path) -> bool:
         """Write a file of the result to `path`, streaming; False if the result has no such file. Raises as `submit`."""

@@ -19,7 +19,7 @@ from pulsemesh.arguments import ArgumentError
 from pulsemesh.client import GatewayClient, one_line
 from pulsemesh.embedded import EmbeddedMesh, EmbeddedMeshError
 from pulsemesh.progress_bars import ProgressBars
-from pulsemesh.result_folder import FILES, ResultFolder
+from pulsemesh.result_folder import ResultFolder
 from pulsemesh.summary import summary
 
 
@@ -160,11 +160,12 @@ def _run(client: GatewayClient, request: Request, bars: ProgressBars, mesh: Embe
 
 
 def _download(client: GatewayClient, view: JobView, folder: Path) -> Result:
-    for name in FILES:
-        client.download(view.id, name, folder / name)
+    for name in client.files(view.id):
+        if not client.download(view.id, name, folder / name):
+            raise JobFailed(f"the job succeeded, but {name} is gone: it expired or was erased")
     report = folder / "result.json"
     if not report.exists():
-        raise JobFailed("the job succeeded, but its result is gone: it expired or was erased")
+        raise JobFailed("the job succeeded, but it has no result.json")
     return Result.model_validate_json(report.read_bytes())
 
 
