@@ -46,10 +46,10 @@ def test_other_formats_become_8_bit_420(clips, tmp_path, pixel_format):
     assert len(found) == len(originals) == 18
     for original, frame in zip(originals, found, strict=True):
         stored = _luma(original)
-        # not one level is lost or shifted beyond the dither of a bit
+        # 8 bits are kept; of 10, what the dither adds and, for grey, a scale of 255/1023 instead of 1/4
         difference = stored.astype(float) / 2 ** (bits - 8) - frame.y
-        assert np.abs(difference).max() <= 1.01
-        assert abs(difference.mean()) < 0.3
+        assert np.abs(difference).max() <= (0 if bits == 8 else 1.5)
+        assert abs(difference.mean()) < 0.5
         if pixel_format.startswith("gray"):
             assert (frame.u == 128).all()
             assert (frame.v == 128).all()
