@@ -166,6 +166,7 @@ class Worker:
             return
         self._stopping = True
         self._hint.set()
+        self._slots.release()  # the loop may be waiting for one, and no task that runs need end within the grace period
         for subscription in self._subscriptions:
             with contextlib.suppress(nats.errors.Error, OSError):
                 await subscription.unsubscribe()
