@@ -46,7 +46,7 @@ from mesh.errors import (
 )
 from mesh.parameters import Parameters
 
-COMMON = (Unauthorized, Forbidden, Unavailable)
+COMMON = (Unauthorized, Forbidden, BadParameters, Unavailable)  # what any route may answer
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -108,7 +108,7 @@ def parse_cursor(text: str) -> tuple[datetime, str]:
     status_code=202,
     response_model=JobView,
     responses=responses(
-        *COMMON, BadRequest, EmptyUpload, BadParameters, UnsupportedMedia, UnsupportedCodec, UnreadableVideo, NoFrames,
+        *COMMON, BadRequest, EmptyUpload, UnsupportedMedia, UnsupportedCodec, UnreadableVideo, NoFrames,
         NoVideoStream, NotMoving, TooShort, TooLong, TooLarge, TooManyPixels, NotFound, Erased, Expired, KeyReused,
         StillRunning, UploadStalled, Busy, StorageFull,
         also={
