@@ -208,9 +208,16 @@ def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2)
     """
     if job.outcome is not None or failures(job, names):
         return []
-    if str(blob_name(job, "result")) in names:
+    prefixes: dict[str, str] = {}
+
+    def text(kind: str, index: int) -> str:  # asked for thousands of times, so no `BlobName` is made
+        if kind not in prefixes:
+            prefixes[kind] = str(blob_name(job, kind)).removesuffix("0")
+        return f"{prefixes[kind]}{index}"
+
+    if text("result", 0) in names:
         return []
-    ready: dict[Need, Task] = {}
+    ready: dict[tuple[str, int], list[Need]] = {}  # stage and index of each task -> what it reads
     seen: set[Need] = set()
     walk: list[Need] = [("result", 0)] if plan is not None else [("plan", 0)]
     while walk:
@@ -223,24 +230,24 @@ def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2)
             return []
         index = need[1] if stage.scatter else 0
         inputs = stage.inputs(plan, job.parameters, index) if plan else [("upload", 0)]
-        absent = [n for n in inputs if str(blob_name(job, *n)) not in names]
+        absent = [n for n in inputs if text(*n) not in names]
         if absent:
             walk.extend(absent)
-            continue
-        ready[(stage.name, index)] = Task(
-            job=job.id,
-            recording=job.recording,
-            stage=stage.name,
-            index=index,
-            inputs=[str(blob_name(job, *n)) for n in inputs],
-            output=str(blob_name(job, stage.kind, index)),
-            parameters=job.parameters,
-        )
-    tasks = sorted(ready.values(), key=lambda t: (-DEPTH[t.stage], t.index))
+        else:
+            ready[(stage.name, index)] = inputs
     counts: dict[str, int] = {}
     queued = []
-    for task in tasks:
-        counts[task.stage] = counts.get(task.stage, 0) + 1
-        if counts[task.stage] <= width:
+    for name, index in sorted(ready, key=lambda task: (-DEPTH[task[0]], task[1])):
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] <= width:
+            task = Task(
+                job=job.id,
+                recording=job.recording,
+                stage=name,
+                index=index,
+                inputs=[text(*n) for n in ready[(name, index)]],
+                output=text(STAGES[name].kind, index),
+                parameters=job.parameters,
+            )
             queued.append(task)
     return queued
