@@ -53,8 +53,8 @@ class Publisher:
     back and nothing is said twice, however many gateways say it.
     """
 
-    def __init__(self, bus: Bus, present: Present) -> None:
-        self._bus, self._present = bus, present
+    def __init__(self, bus: Bus, present: Present, wanted: Callable[[Job], bool] = lambda job: True) -> None:
+        self._bus, self._present, self._wanted = bus, present, wanted
         self._waiting: dict[str, tuple[Job, Plan | None, Times]] = {}
         self._told = asyncio.Event()
         self._last: dict[str, tuple[int, Rank | None]] = {}  # subject -> sequence and rank of its last event
@@ -74,6 +74,8 @@ class Publisher:
             waiting, self._waiting = self._waiting, {}
             started = time.monotonic()
             for job, plan, names in waiting.values():
+                if not self._wanted(job):  # erased meanwhile
+                    continue
                 try:
                     await self.publish(job_view(job, plan, names))
                 except (Unavailable, Busy) as error:

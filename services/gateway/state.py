@@ -30,7 +30,7 @@ class Gateway:
         bus, blobs, jobs = runtime.bus, runtime.blobs, runtime.jobs
         self.bus, self.blobs, self.jobs = bus, blobs, jobs
         self.metrics = GatewayMetrics(runtime.telemetry)
-        self.publisher = Publisher(bus, self.present)
+        self.publisher = Publisher(bus, self.present, lambda job: not jobs.erased(job.recording))
         self.coordinator = Coordinator(
             bus, blobs, jobs, metrics=self.metrics, every_s=settings.reconcile_s, on_progress=self.publisher.tell
         )
