@@ -35,18 +35,18 @@ class Command:
     temporary: Path
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "pulsemesh.cli", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, MARKER: self.mark, "TMPDIR": str(self.temporary)},
+            env={**os.environ, MARKER: self.mark, "TMPDIR": str(self.temporary), **environment},
             start_new_session=True,
         )
 
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        with self.start(*arguments) as process:
+    def run(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, **environment) as process:
             out, err = process.communicate(timeout=150)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -131,6 +131,28 @@ def test_what_is_no_video_is_bad_input(command: Command, tmp_path: Path) -> None
     assert command.left() == []
 
 
+def test_a_job_that_fails_has_a_status_of_its_own(command: Command, clip: tuple[Path, Path], tmp_path: Path) -> None:
+    # the clip passes the first look, but no task may write a file of its size
+    long = tmp_path / "long.mp4"
+    write(PhantomSettings(seconds=10, width=320, height=240, shot_noise=8, crf=1), long)
+    assert long.stat().st_size > 3 << 20
+    ran = command.run("process", long, "--out", tmp_path / "r", "--quiet", PULSEMESH_CHILD_FILE_BYTES=str(1 << 20))
+    assert ran.returncode == 3, ran.stderr
+    assert re.fullmatch(r"pulsemesh: the job failed: [^\n]+\n", ran.stderr)
+    assert not (tmp_path / "r").exists()
+    assert command.processes() == []
+
+
+def test_a_service_that_cannot_start_is_said(command: Command, clip: tuple[Path, Path], tmp_path: Path) -> None:
+    ran = command.run("process", clip[0], "--out", tmp_path / "r", "--quiet", PULSEMESH_ACK_WAIT_S="soon")
+    assert ran.returncode == 1, ran.stderr
+    assert re.match(r"pulsemesh: the \w+ did not start:\n", ran.stderr)
+    assert "PULSEMESH_ACK_WAIT_S" in ran.stderr  # what the service itself said
+    assert not (tmp_path / "r").exists()
+    assert command.processes() == []
+    assert command.left() == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_it_works(command: Command, tmp_path: Path, number: signal.Signals) -> None:
     long = tmp_path / "long.mp4"
@@ -199,6 +221,17 @@ def test_up_serves_until_it_is_stopped(command: Command, clip: tuple[Path, Path]
         wait_for(lambda: any(" ".join(p.cmdline()).endswith("-m ppg") for p in command.processes()))
         ran = command.run("process", clip[0], "--out", tmp_path / "r2", "--gateway", url, "--set", "method=chrom")
         assert ran.returncode == 0, ran.stderr
+        long = tmp_path / "long.mp4"
+        write(PhantomSettings(seconds=60, width=320, height=240, fps=20), long)
+        with command.start("process", long, "--out", tmp_path / "r3", "--gateway", url) as interrupted:
+            assert interrupted.stderr is not None
+            while "split the clip" not in interrupted.stderr.readline():
+                assert interrupted.poll() is None
+            interrupted.send_signal(signal.SIGINT)
+            assert interrupted.wait(60) == 130
+        assert not (tmp_path / "r3").exists()
+        jobs = httpx.get(f"{url}/v1/jobs").json()["jobs"]
+        assert [j["state"] for j in jobs] == ["cancelled", "succeeded", "succeeded"]  # nobody waits for it any more
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert command.processes() == []
