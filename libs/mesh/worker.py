@@ -12,6 +12,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,9 @@ class Worker:
         name: str = "worker",
     ) -> None:
         self._bus, self._blobs, self._jobs, self._settings = bus, blobs, jobs, settings
-        self.stages = sorted(stages, key=lambda stage: -DEPTH[stage])  # deepest first: what is begun gets finished
+        # Deepest first, but by turns: a stage whose queue never empties must not keep back another job's first step
+        self.stages = sorted(stages, key=lambda stage: -DEPTH[stage])
+        self._turns = deque(self.stages)
         self.telemetry = telemetry or Telemetry(name)
         self._handlers = dict(handlers or {})
         self.id = f"{name}-{secrets.token_hex(4)}"
@@ -214,13 +217,15 @@ class Worker:
                 future.add_done_callback(lambda _: self._slots.release())
 
     async def _next(self) -> Msg | None:
-        """The next task, asked for stage by stage; None when stopping."""
+        """The next task, asked for stage by stage, the one served last at the end; None when stopping."""
         pauses = list(HINT_PAUSES_S)
         while not self._stopping:
             self._hint.clear()
             try:
-                for stage in self.stages:
+                for stage in list(self._turns):
                     if (message := await self._pullers[stage].next()) is not None:
+                        self._turns.remove(stage)
+                        self._turns.append(stage)
                         return message
             except Unavailable as error:
                 log.warning("no tasks can be taken", extra={"error": str(error)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any
 
 OLDEST_SERVER = (2, 12)
+MEMORY_GOAL = "200MiB"  # its runtime returns cached blocks from here on; else they grow with the clip
 _PR_SET_PDEATHSIG = 1
 
 
@@ -152,6 +154,7 @@ max_payload: 1MB
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            env={**os.environ, "GOMEMLIMIT": os.environ.get("GOMEMLIMIT", MEMORY_GOAL)},
             start_new_session=True,  # Ctrl-C in the terminal is for us; we stop it when everybody is done
             preexec_fn=_end_with_parent,
         )

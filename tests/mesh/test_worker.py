@@ -276,6 +276,24 @@ async def test_only_what_can_run_is_taken(broker: Broker, connect: Connect, hand
     await mesh.close()
 
 
+async def test_no_stage_keeps_another_waiting(
+    broker: Broker, connect: Connect, handler_path: None, counts: Path
+) -> None:
+    """A long job's masks must not keep back the first step of a short one: stages take turns."""
+    mesh = Mesh(await connect(broker, slots=1))
+    await mesh.bus.purge(subjects.TASKS, "task.>")
+    await mesh.jobs.start()
+    masks = [await mesh.queue("mask", index=number) for number in range(40)]
+    skin = await mesh.queue("skin")
+    worker = await mesh.worker(skin="copy", mask="copy")
+    await ended(mesh, skin)
+    done = [await mesh.blobs.stat(BlobName.parse(task.output)) for task in masks]
+    assert sum(manifest is not None for manifest in done) < len(masks) // 2
+    assert ends(mesh, "skin", "done") == 1
+    await worker.stop(0)
+    await mesh.close()
+
+
 async def test_stopping_finishes_what_runs_and_hands_back_the_rest(mesh: Mesh, counts: Path) -> None:
     worker = await mesh.worker(skin="slow", mask="endless")
     short, long = await mesh.queue("skin"), await mesh.queue("mask")
