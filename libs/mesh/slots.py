@@ -88,10 +88,6 @@ class SlotCounter:
         """Slots by stage."""
         return {stage: self.slots(stage) for stage in self._heard}
 
-    def width(self, active_jobs: int) -> int:
-        """Most tasks of one stage that a job may have queued: max(2, 2 slots / active jobs).
-
-        Slots of the stage that has most: where one has fewer, its tasks wait a little longer in its own queue.
-        """
-        slots = max(self.stages().values(), default=0)
-        return max(2, 2 * slots // max(active_jobs, 1))
+    def most(self) -> int:
+        """Slots of the stage that has most: where one has fewer, its tasks wait a little longer in its own queue."""
+        return max(self.stages().values(), default=0)

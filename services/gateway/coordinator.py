@@ -24,6 +24,7 @@ from mesh.blobs import BlobStore
 from mesh.bus import Bus
 from mesh.contracts import Job, JobView, Outcome, Plan, Task
 from mesh.errors import Busy, Expired, Internal, NotFound, Problem, Unavailable
+from mesh.fairness import widths
 from mesh.graph import MAKER, blob_name, failures, missing
 from mesh.jobs import JobTable
 from mesh.names import BlobName
@@ -85,6 +86,7 @@ class Coordinator:
         self._known_queued: dict[str, float] = {}  # subject of a task -> when it was seen in the queue
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._views: OrderedDict[str, tuple[int, JobView]] = OrderedDict()  # with the version of the names
+        self._chunks: dict[str, int] = {}  # of active jobs, as far as their clips are split
         self._running = False
         jobs.on_change(self._changed)
 
@@ -112,7 +114,10 @@ class Coordinator:
         if kind == "erased":
             for gone in self._active.pop(id, {}):
                 self._views.pop(gone, None)
+                self._chunks.pop(gone, None)
             self._inventory.untrack(id)
+            for waiting in list(self._active):  # shares have grown
+                self.wake(waiting)
         elif job is None:
             self._drop(id)
         elif job.outcome is None:
@@ -126,6 +131,7 @@ class Coordinator:
 
     def _drop(self, job_id: str) -> None:
         self._views.pop(job_id, None)
+        self._chunks.pop(job_id, None)
         for recording, jobs in list(self._active.items()):
             if jobs.pop(job_id, None) is not None:
                 if not jobs:
@@ -133,6 +139,8 @@ class Coordinator:
                     self._inventory.untrack(recording)
                 else:
                     self._inventory.doubt(recording)
+                for waiting in list(self._active):  # shares have grown
+                    self.wake(waiting)
         self._metrics.active_jobs.set(self.active)
 
     def _recount(self) -> None:
@@ -249,7 +257,12 @@ class Coordinator:
             return 0.0
         plan = await self._plan(job, names)
         started = time.perf_counter()
-        tasks = missing(job, plan, names, self.slots.width(self.active))
+        self._chunks[job.id] = len(plan.chunks) if plan is not None else 0
+        width = self._width(job)
+        if not width:  # waits for shorter jobs; woken when one ends
+            self._tell(job, plan, names)
+            return 0.0
+        tasks = missing(job, plan, names, width)
         took = time.perf_counter() - started
         if not tasks:
             await self._give_up(job)
@@ -257,6 +270,12 @@ class Coordinator:
         await asyncio.gather(*(self._queue(task) for task in tasks))
         self._tell(job, plan, names)
         return took
+
+    def _width(self, job: Job) -> int:
+        active = sorted(
+            (j for jobs in self._active.values() for j in jobs.values()), key=lambda j: (j.created_at, j.id)
+        )
+        return widths({j.id: self._chunks.get(j.id, 0) for j in active}, self.slots.most()).get(job.id, 1)
 
     def _doubt(self, job: Job) -> None:
         self._inventory.doubt(job.recording)

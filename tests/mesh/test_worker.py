@@ -318,7 +318,7 @@ async def test_slots_are_announced_and_taken_back(mesh: Mesh, connect: Connect, 
     await until(lambda: counter.slots("skin") == 2)
     second = await mesh.worker(mask="copy")
     await until(lambda: counter.slots("mask") == 4)
-    assert (counter.width(1), counter.width(3), counter.width(100)) == (8, 2, 2)
+    assert counter.most() == 4
     await second.stop()
     await until(lambda: counter.slots("mask") == 2)
     await first.stop()
