@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-from media.decode import frames
-from media.timeline import frame_times
 
+from media.decode import frames
 from media.masks import read_masks
 from media.pulse_blob import Pulse
+from media.timeline import frame_times
 from mesh.contracts import Plan, Task
 from mesh.errors import Internal
 from mesh.stages import Inputs, Output
