@@ -89,6 +89,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "clip.mp4", folder / "truth.json"
 
 
+def running(command: Command, ending: str) -> list[int]:
+    """Processes whose command line ends so; one that is ending at this moment has none."""
+    found = []
+    for process in command.processes():
+        with contextlib.suppress(psutil.Error):
+            if " ".join(process.cmdline()).endswith(ending):
+                found.append(process.pid)
+    return found
+
+
 def test_a_clip_is_processed_and_everything_is_gone(command: Command, clip: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "results"
     ran = command.run(
@@ -215,10 +225,9 @@ def test_up_serves_until_it_is_stopped(command: Command, clip: tuple[Path, Path]
         ran = command.run("process", clip[0], "--out", tmp_path / "r", "--gateway", url, "--set", "method=green")
         assert ran.returncode == 0, ran.stderr
         job = json.loads((tmp_path / "r" / "result.json").read_text())["job"]
-        services = {p.pid: " ".join(p.cmdline()) for p in command.processes()}
-        killed = next(pid for pid, line in services.items() if line.endswith("-m ppg"))
+        killed = running(command, "-m ppg")[0]
         os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: any(" ".join(p.cmdline()).endswith("-m ppg") for p in command.processes()))
+        wait_for(lambda: [pid for pid in running(command, "-m ppg") if pid != killed])
         ran = command.run("process", clip[0], "--out", tmp_path / "r2", "--gateway", url, "--set", "method=chrom")
         assert ran.returncode == 0, ran.stderr
         long = tmp_path / "long.mp4"
