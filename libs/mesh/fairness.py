@@ -11,9 +11,9 @@ LONG = 4  # a job with more than so many times the chunks of the shortest one is
 def widths(chunks: Mapping[str, int], slots: int) -> dict[str, int]:
     """Most tasks of one stage that each job may have queued.
 
-    Jobs share 2 slots' worth of queue, at least one task each, so that slots never idle. While a job is active that is
-    much shorter than others, the long ones together keep half of the slots busy, oldest first, and the others wait:
-    a fair share among six jobs would make the short one take six times as long.
+    Jobs share 2 slots' worth of queue, at least two tasks each (one, where there is one slot), so that slots never
+    idle. While a job is active that is much shorter than others, the long ones together keep half of the slots busy,
+    oldest first, and the others wait: a fair share among six jobs would make the short one take six times as long.
 
     Parameters
     ----------
@@ -30,9 +30,7 @@ def widths(chunks: Mapping[str, int], slots: int) -> dict[str, int]:
     slots = max(slots, 1)
     shortest = max(min(chunks.values(), default=0), 1)
     long = [job for job, count in chunks.items() if count > LONG * shortest]
-    share = max(1, math.ceil(2 * slots / max(len(chunks) - len(long), 1)))
-    if len(long) < len(chunks):
-        share = max(share, min(2, slots))
+    share = max(min(2, slots), math.ceil(2 * slots / max(len(chunks) - len(long), 1)))
     found = dict.fromkeys(chunks, share)
     for rank, job in enumerate(long):
         found[job] = 1 if rank < max(1, slots // 2) else 0

@@ -13,6 +13,7 @@ import resource
 import signal
 from pathlib import Path
 
+_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded here: nothing is loaded between a fork and its program
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
@@ -26,15 +27,24 @@ def _lower(which: int, value: int) -> None:
     resource.setrlimit(which, (limit, limit))
 
 
-def die_with_parent(parent: int) -> None:
-    """End when the parent does, however it ends.
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """End when the parent does, however it ends. For a child itself, or between its fork and its program.
+
+    The kernel ends it together with the thread that started it.
+
+    Parameters
+    ----------
+    parent : int
+        Process id of the parent.
+    number : signal.Signals
+        What the kernel sends.
 
     Raises
     ------
     SystemExit
         If it has ended already.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         raise SystemExit(1)
 
@@ -44,11 +54,10 @@ def leave_network() -> bool:
 
     Needs the right to make namespaces; else a user namespace of our own, which has to happen before any thread starts.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET) == 0:
+    if _LIBC.unshare(_CLONE_NEWNET) == 0:
         return True
     user, group = os.getuid(), os.getgid()
-    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+    if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
         return False
     with contextlib.suppress(OSError):  # keep our numbers, so that files show their owner
         Path("/proc/self/setgroups").write_text("deny")
@@ -65,7 +74,7 @@ def limit(*, file_bytes: int, network: bool = False) -> bool:
     bool
         Whether the network is out of reach.
     """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, file_bytes)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)

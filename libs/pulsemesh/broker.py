@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import json
 import os
 import secrets
@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from mesh.sandbox import die_with_parent
+
 OLDEST_SERVER = (2, 12)
 MEMORY_GOAL = "200MiB"  # its runtime returns cached blocks from here on; else they grow with the clip
-_PR_SET_PDEATHSIG = 1
 
 
 class BrokerError(RuntimeError):
@@ -58,11 +59,6 @@ def check_version(version: str) -> None:
     if found < OLDEST_SERVER:
         oldest = ".".join(map(str, OLDEST_SERVER))
         raise BrokerError(f"nats-server {version} is too old: {oldest} or later is needed")
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: the broker never outlives whoever started it, however that one ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Broker:
@@ -156,7 +152,8 @@ max_payload: 1MB
             stderr=self._log,
             env={**os.environ, "GOMEMLIMIT": os.environ.get("GOMEMLIMIT", MEMORY_GOAL)},
             start_new_session=True,  # Ctrl-C in the terminal is for us; we stop it when everybody is done
-            preexec_fn=_end_with_parent,
+            # it never outlives whoever started it, however that one ends
+            preexec_fn=functools.partial(die_with_parent, os.getpid(), signal.SIGTERM),
         )
         deadline = time.monotonic() + timeout_s
         try:

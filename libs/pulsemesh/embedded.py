@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from types import TracebackType
 
 import httpx
 
+from mesh.sandbox import die_with_parent
 from mesh.settings import usable_cores
 from pulsemesh.broker import Broker
 from pulsemesh.session_folder import SessionFolder
@@ -27,19 +26,10 @@ START_S = 60.0  # for all services to be ready; two seconds are usual
 STOP_S = 25.0  # a little more than services take to finish what runs; then they are killed
 RESTARTS = 50  # of one service; a service that never comes up ends the mesh
 BROKER_AWAY_S = 10.0
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedMeshError(RuntimeError):
     """The mesh did not come up, or a part of it does not stay up."""
-
-
-def _end_with_parent(parent: int) -> None:
-    """Runs in the child: no service outlives the mesh, however that one ends. Without a broker there is no draining."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended in the meantime
-        os._exit(1)
 
 
 @dataclass
@@ -172,7 +162,8 @@ class EmbeddedMesh:
                 stderr=log,
                 env=service.environment,
                 start_new_session=True,  # Ctrl-C in the terminal is for us; we stop them in order
-                preexec_fn=functools.partial(_end_with_parent, os.getpid()),
+                # without its mesh there is no broker, and so no draining
+                preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )
         service.started_at = time.monotonic()
 
