@@ -24,7 +24,7 @@ from mesh.blobs import BlobStore
 from mesh.bus import Bus
 from mesh.contracts import Job, JobView, Outcome, Plan, Task
 from mesh.errors import Busy, Expired, Internal, NotFound, Problem, Unavailable
-from mesh.fairness import widths
+from mesh.fairness import Load, widths
 from mesh.graph import MAKER, blob_name, failures, missing
 from mesh.jobs import JobTable
 from mesh.names import BlobName
@@ -86,7 +86,7 @@ class Coordinator:
         self._known_queued: dict[str, float] = {}  # subject of a task -> when it was seen in the queue
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._views: OrderedDict[str, tuple[int, JobView]] = OrderedDict()  # with the version of the names
-        self._chunks: dict[str, int] = {}  # of active jobs, as far as their clips are split
+        self._chunks: dict[str, int] = {}  # of active jobs whose clips are split
         self._running = False
         jobs.on_change(self._changed)
 
@@ -116,8 +116,7 @@ class Coordinator:
                 self._views.pop(gone, None)
                 self._chunks.pop(gone, None)
             self._inventory.untrack(id)
-            for waiting in list(self._active):  # shares have grown
-                self.wake(waiting)
+            self._wake_all()  # shares have grown
         elif job is None:
             self._drop(id)
         elif job.outcome is None:
@@ -139,8 +138,7 @@ class Coordinator:
                     self._inventory.untrack(recording)
                 else:
                     self._inventory.doubt(recording)
-                for waiting in list(self._active):  # shares have grown
-                    self.wake(waiting)
+                self._wake_all()  # shares have grown
         self._metrics.active_jobs.set(self.active)
 
     def _recount(self) -> None:
@@ -182,6 +180,10 @@ class Coordinator:
         look = asyncio.create_task(self._look(recording), name=f"look at {recording}")
         self._looks[recording] = look
         look.add_done_callback(lambda _: self._looked(recording))
+
+    def _wake_all(self) -> None:
+        for recording in list(self._active):
+            self.wake(recording)
 
     def _looked(self, recording: str) -> None:
         self._looks.pop(recording, None)
@@ -257,7 +259,9 @@ class Coordinator:
             return 0.0
         plan = await self._plan(job, names)
         started = time.perf_counter()
-        self._chunks[job.id] = len(plan.chunks) if plan is not None else 0
+        if plan is not None and job.id not in self._chunks:
+            self._chunks[job.id] = len(plan.chunks)
+            self._wake_all()  # the next clip may be split
         width = self._width(job)
         if not width:  # waits for shorter jobs; woken when one ends
             self._tell(job, plan, names)
@@ -275,7 +279,8 @@ class Coordinator:
         active = sorted(
             (j for jobs in self._active.values() for j in jobs.values()), key=lambda j: (j.created_at, j.id)
         )
-        return widths({j.id: self._chunks.get(j.id, 0) for j in active}, self.slots.most()).get(job.id, 1)
+        loads = {j.id: Load(self._chunks.get(j.id, j.expected_chunks), j.id in self._chunks) for j in active}
+        return widths(loads, self.slots.most()).get(job.id, 1)
 
     def _doubt(self, job: Job) -> None:
         self._inventory.doubt(job.recording)

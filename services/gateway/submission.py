@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import re
 import shutil
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ from mesh.telemetry import GatewayMetrics
 log = logging.getLogger(__name__)
 
 SPARE_BYTES = 256 << 20  # of the disk that uploads leave to others
+TYPICAL_BYTES_S = 500_000  # of a clip: 4 Mbit/s
 RECORDING_ID = re.compile(r"rec_[0-9a-hjkmnp-tv-z]{26}\Z")
 JOB_ID = re.compile(r"job_[0-9a-hjkmnp-tv-z]{26}\Z")
 
@@ -48,6 +50,21 @@ def worth_another_try(problem: Problem) -> bool:
     by_slug = {cls.slug: cls for cls in failure_classes()}
     cls = by_slug.get(problem.slug, Internal)
     return not cls.recording_at_fault
+
+
+def expected_chunks(seconds: float | None, size: int, chunk_s: float) -> int:
+    """About how many chunks a clip will have, at least 1.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Its length, where it is known.
+    size : int
+        In bytes.
+    chunk_s : float
+        Length of a chunk.
+    """
+    return max(1, math.ceil((size / TYPICAL_BYTES_S if seconds is None else seconds) / chunk_s))
 
 
 class Submissions:
@@ -141,11 +158,13 @@ class Submissions:
             assert submission.recording is not None
             await self._prepare_again(submission.recording)
             return await self._create(claim, submission.recording, submission.parameters)
-        await self._inspect(submission.clip)
+        facts = await self._inspect(submission.clip)
         recording = new_id("rec")
         try:
             await self._runtime.blobs.create(upload_name(recording), submission.clip)
-            job = await self._create(claim, recording, submission.parameters)
+            seconds = facts.seconds if facts is not None else None
+            expected = expected_chunks(seconds, submission.size, submission.parameters.chunk_seconds)
+            job = await self._create(claim, recording, submission.parameters, expected)
         except BaseException:
             with contextlib.suppress(Failure):  # else it expires
                 await self._runtime.blobs.delete(recording)
@@ -153,15 +172,16 @@ class Submissions:
         log.info("a clip was taken in", extra={"job": job.id, "bytes": submission.size})
         return job
 
-    async def _inspect(self, clip: Path) -> None:
-        """Refuse what a first look shows; what it cannot see ends the job instead."""
+    async def _inspect(self, clip: Path) -> Facts | None:
+        """Refuse what a first look shows; what it cannot see ends the job instead. None if there was no time."""
         settings = self._settings
         try:
-            await self._runtime.run_limited(
+            return await self._runtime.run_limited(
                 "gateway.clip:inspect", str(clip), settings.limits, returns=Facts, wall_s=settings.probe_s
             )
         except OutOfTime:
             log.warning("a clip was not inspected in time")  # a busy machine is not the clip's fault
+            return None
         except (OutOfMemory, WorkerCrashed) as error:
             raise UnreadableVideo("reading the head of this file ended the reader") from error
 
@@ -184,8 +204,11 @@ class Submissions:
                     if worth_another_try(Problem.model_validate_json(await blobs.read(name))):
                         await blobs.delete(text)
 
-    async def _create(self, claim: Claim, recording: str, parameters: Parameters) -> Job:
-        job = Job(id=claim.job, recording=recording, parameters=parameters, created_at=datetime.now(UTC))
+    async def _create(self, claim: Claim, recording: str, parameters: Parameters, expected: int = 1) -> Job:
+        job = Job(
+            id=claim.job, recording=recording, parameters=parameters, created_at=datetime.now(UTC),
+            expected_chunks=expected,
+        )  # fmt: skip
         if not await self._runtime.jobs.create(job):
             raise Internal("a new job has the id of another")
         return job

@@ -76,7 +76,7 @@ class Node:
         await self.jobs.stop()
         await self.bus.close()
 
-    async def submit(self, recording: str | None = None, **parameters: Any) -> Job:
+    async def submit(self, recording: str | None = None, *, expected: int = 1, **parameters: Any) -> Job:
         recording = recording or new_id("rec")
         await self.blobs.create(upload_name(recording), b"a clip")
         job = Job(
@@ -84,6 +84,7 @@ class Node:
             recording=recording,
             parameters=Parameters(**parameters),
             created_at=datetime.now(UTC),
+            expected_chunks=expected,
         )
         assert await self.jobs.create(job)
         return job
@@ -226,6 +227,29 @@ async def test_a_blob_that_was_lost_is_made_again(node: Callable[..., Awaitable[
     await one.worker()  # one that has read nothing yet
     assert (await one.ended(job)).outcome == Outcome.SUCCEEDED
     assert control.runs(job.recording)["mask-1"] == 2
+
+
+async def test_a_short_clip_does_not_wait_for_the_splits_of_large_ones(
+    node: Callable[..., Awaitable[Node]], control: Control
+) -> None:
+    gateway = await node()
+
+    async def queued() -> set[str]:
+        return {subject.split(".")[2] for subject in await gateway.bus.subjects("TASKS", "task.split.>")}
+
+    large = [await gateway.submit(expected=200) for _ in range(3)]
+    short = await gateway.submit()
+    wanted = {large[0].recording, short.recording}
+    await eventually(lambda: _same(queued, wanted))
+    await asyncio.sleep(0.3)
+    assert await queued() == wanted
+    await gateway.worker()
+    for job in (*large, short):
+        assert (await gateway.ended(job)).outcome == Outcome.SUCCEEDED
+
+
+async def _same(ask: Callable[[], Awaitable[set[str]]], wanted: set[str]) -> bool:
+    return await ask() == wanted
 
 
 async def test_a_job_whose_upload_is_gone_ends(node: Callable[..., Awaitable[Node]]) -> None:

@@ -19,7 +19,7 @@ from gateway.multipart import PartBegin, PartData, PartEnd, Piece, boundary_of, 
 from gateway.problems import pointer, responses, validation_errors
 from gateway.ranges import etag_matches, requested_span
 from gateway.results_api import disposition
-from gateway.submission import JOB_ID, RECORDING_ID, worth_another_try
+from gateway.submission import JOB_ID, RECORDING_ID, expected_chunks, worth_another_try
 from gateway.uploads import Spool, fingerprint, parse_parameters
 from mesh.contracts import JobView, StageProgress, State
 from mesh.errors import (
@@ -243,6 +243,14 @@ def test_file_names_in_headers() -> None:
         assert "\n" not in header
         assert header.count('"') == 2
         assert "filename*=UTF-8''" in header
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "expected"),
+    [(10.0, 1, 2), (600.1, 1, 121), (None, 1, 1), (None, 25_000_000, 10), (0.2, 10**9, 1)],
+)
+def test_how_many_chunks_to_expect(seconds: float | None, size: int, expected: int) -> None:
+    assert expected_chunks(seconds, size, 5.0) == expected
 
 
 def test_ids_of_ours() -> None:
