@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from media.masks import read_masks
-from mesh.blobs import MemoryStore
+from mesh.blobs import BlobStore, MemoryStore
 from mesh.contracts import Job, Plan, Result, ResultIndex
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
@@ -67,30 +67,39 @@ async def _process(clip: Path, workers: int, executor: LocalExecutor | None, par
             id="job", recording="rec", parameters=Parameters(**parameters), created_at=datetime(2026, 1, 1, tzinfo=UTC)
         )
         await executor.run(job)
-        store = executor.store
-        plan = Plan.model_validate_json(await store.read(blob_name(job, "plan")))
-        masks, traces = [], []
-        for chunk in plan.chunks:
-            masks += [m.labels for m in read_masks(await store.read(blob_name(job, "mask", chunk.index))).frames()]
-            traces.append(await store.read(blob_name(job, "trace", chunk.index)))
-        index = ResultIndex.model_validate_json(await store.read(blob_name(job, "result")))
-        files = {}
-        for file in index.files:
-            files[file.name] = await store.read(BlobName.parse(file.blob))
-            assert len(files[file.name]) == file.size
-            assert hashlib.sha256(files[file.name]).hexdigest() == file.sha256
-        return Products(
-            plan=plan,
-            labels=np.stack(masks),
-            trace_blobs=traces,
-            pulse=await store.read(blob_name(job, "pulse")),
-            result=Result.model_validate(json.loads(files["result.json"])),
-            files=files,
-            ran=ran,
-        )
+        return await products(executor.store, job, ran)
     finally:
         if own:
             executor.close()
+
+
+async def products(store: BlobStore, job: Job, ran: list[tuple[str, int]]) -> Products:
+    """What a job that succeeded left in its store."""
+    plan = Plan.model_validate_json(await store.read(blob_name(job, "plan")))
+    masks, traces = [], []
+    for chunk in plan.chunks:
+        masks += [m.labels for m in read_masks(await store.read(blob_name(job, "mask", chunk.index))).frames()]
+        traces.append(await store.read(blob_name(job, "trace", chunk.index)))
+    index = ResultIndex.model_validate_json(await store.read(blob_name(job, "result")))
+    files = {}
+    for file in index.files:
+        files[file.name] = await store.read(BlobName.parse(file.blob))
+        assert len(files[file.name]) == file.size
+        assert hashlib.sha256(files[file.name]).hexdigest() == file.sha256
+    return Products(
+        plan=plan,
+        labels=np.stack(masks),
+        trace_blobs=traces,
+        pulse=await store.read(blob_name(job, "pulse")),
+        result=Result.model_validate(json.loads(files["result.json"])),
+        files=files,
+        ran=ran,
+    )
+
+
+@pytest.fixture(name="products")
+def products_fixture() -> Any:
+    return products
 
 
 @pytest.fixture(name="process")

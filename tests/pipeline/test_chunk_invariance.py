@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from calls import Calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mesh.bus import Bus
+from mesh.contracts import Job
+from mesh.jetstream_blobs import JetStreamBlobs
+from mesh.parameters import Parameters
+from mesh.settings import MeshSettings
 from phantom import PhantomSettings, write
 from ppg.trace_blob import Trace
-
-pytestmark = pytest.mark.unit
+from pulsemesh.embedded import EmbeddedMesh
 
 SECONDS = 7.0
 BASE = PhantomSettings(seconds=SECONDS, fps=20, width=96, height=80, seed=3, crf=20)
@@ -40,6 +47,7 @@ def same(one: Any, two: Any) -> None:
     assert one.files["pulse.csv"] == two.files["pulse.csv"]
 
 
+@pytest.mark.unit
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("chunks", [2, 3, 7])
 def test_one_clip_cut_in_many_ways(tmp_path: Path, process: Any, chunks: int, workers: int) -> None:
@@ -52,6 +60,7 @@ def test_one_clip_cut_in_many_ways(tmp_path: Path, process: Any, chunks: int, wo
     same(whole, cut)
 
 
+@pytest.mark.unit
 @given(
     keyframe_interval=st.sampled_from([1, 7, 30, 1000]),
     b_frames=st.sampled_from([0, 2, 3]),
@@ -92,8 +101,43 @@ def test_any_clip(
     same(whole, cut)
 
 
+@pytest.mark.unit
 def test_the_per_frame_key_and_the_facehr_preset_too(tmp_path: Path, process: Any) -> None:
     clip = tmp_path / "clip.mp4"
     write(BASE, clip)
     whole = process(clip, chunk_seconds=60, lossless=True, preset="facehr")
     same(whole, process(clip, chunk_seconds=1.3, lossless=True, preset="facehr"))
+
+
+async def through_the_broker(mesh: EmbeddedMesh, products: Any, clip: Path, parameters: dict[str, Any]) -> Any:
+    """Run a job over HTTP, and read its blobs from the broker itself."""
+    with Calls(mesh.url) as calls:
+        view = await asyncio.to_thread(lambda: calls.wait(calls.submit(clip, **parameters)["id"]))
+    assert view["state"] == "succeeded", view
+    broker = mesh.broker
+    settings = MeshSettings(nats_url=broker.url, nats_user=broker.user, nats_password=broker.password)
+    bus = await Bus.connect(settings, on_closed=None)
+    try:
+        job = Job(
+            id=view["id"],
+            recording=view["recording"],
+            parameters=Parameters(**parameters),
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        return await products(JetStreamBlobs(bus), job, [])
+    finally:
+        await bus.close()
+
+
+@pytest.mark.mesh
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_mesh_gives_the_same_bits_as_one_process(tmp_path: Path, process: Any, products: Any, workers: int) -> None:
+    clip = tmp_path / "clip.mp4"
+    write(BASE.model_copy(update={"keyframe_interval": 7, "open_gop": True, "variable_rate": True}), clip)
+    whole = process(clip, chunk_seconds=60, lossless=True)
+    with EmbeddedMesh(workers=workers) as mesh:
+        for chunk_seconds, chunks in ((60.0, 1), (SECONDS / 3, 3), (SECONDS / 7, 7)):
+            parameters = {"chunk_seconds": chunk_seconds, "lossless": True}
+            cut = asyncio.run(through_the_broker(mesh, products, clip, parameters))
+            assert len(cut.plan.chunks) == chunks
+            same(whole, cut)
