@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +46,7 @@ class ChildDied(Exception):
     Attributes
     ----------
     reason : str
-        `crash`, `memory` or `time`.
+        `crash`, `memory`, `time`, or `killed` by somebody else: an operator, or the kernel that ran out of memory.
     """
 
     def __init__(self, reason: str, code: int | None = None) -> None:
@@ -163,9 +164,10 @@ class Child:
                 raise ChildDied("crash")
             return message
         except (asyncio.IncompleteReadError, OSError, ValueError) as error:
-            self.kill("crash")
+            reason = self._killed_for
+            self.kill("crash")  # no effect where it is dying already: the code says of what
             code = await asyncio.to_thread(self._process.wait)
-            raise ChildDied(self._killed_for or "crash", code) from error
+            raise ChildDied(reason or ("killed" if code == -signal.SIGKILL else "crash"), code) from error
 
     async def _watch(self, limits: Limits) -> None:
         deadline = time.monotonic() + limits.wall_s

@@ -43,8 +43,10 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5  # how often an idle worker asks without being told: for tasks that are handed out again
 # After a hint: it may be faster than the message that it is about is stored
 HINT_PAUSES_S = (0.002, 0.01, 0.05)
-CRASHES = 3  # deaths of a child before the task has failed
-OVERRUNS = 2  # of its memory limit
+# Deaths of a child before the task has failed. To be killed from outside says less about the task than a crash of
+# its own; but the kernel kills as well, where memory is out.
+DEATHS = {"crash": 3, "memory": 2, "time": 1, "killed": 8}
+KILLED_PAUSE_S = 0.1  # doubled each time
 DEFECTS = 3  # deliveries of a task whose handler raises what it should not
 MISSING = 4  # deliveries of a task whose inputs are gone
 
@@ -359,10 +361,11 @@ class Worker:
                         "a task ended its child",
                         extra={"task": task.output, "reason": died.reason, "code": died.code, "deaths": deaths},
                     )
-                    allowed = {"memory": OVERRUNS, "time": 1}.get(died.reason, CRASHES)
-                    if deaths[died.reason] >= allowed:
+                    if deaths[died.reason] >= DEATHS.get(died.reason, DEATHS["crash"]):
                         raise failure_of(died) from died
                     self.telemetry.retries.labels(task.stage, died.reason).inc()
+                    if died.reason == "killed":
+                        await asyncio.sleep(KILLED_PAUSE_S * 2 ** deaths["killed"])
                 finally:
                     shutil.rmtree(scratch, ignore_errors=True)
 

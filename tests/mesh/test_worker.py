@@ -139,6 +139,13 @@ async def test_one_crash_is_forgiven(mesh: Mesh, counts: Path) -> None:
     assert begun(counts, task) == 2
 
 
+async def test_being_killed_from_outside_is_forgiven_more_often(mesh: Mesh, counts: Path) -> None:
+    await mesh.worker(skin="killed_four_times")
+    task = await mesh.queue("skin")
+    await ended(mesh, task)
+    assert begun(counts, task) == 5
+
+
 async def test_who_takes_too_much_memory_is_stopped(
     broker: Broker, connect: Connect, handler_path: None, counts: Path
 ) -> None:

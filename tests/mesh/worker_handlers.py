@@ -76,6 +76,13 @@ def crash_once(task: Task, inputs: Inputs) -> Iterator[Output]:
     yield _own(task, b"second try")
 
 
+def killed_four_times(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """Ends as if somebody killed its process, four times."""
+    if _count(task) <= 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    yield _own(task, b"fifth try")
+
+
 def hog(task: Task, inputs: Inputs) -> Iterator[Output]:
     """Takes memory until it is stopped."""
     _count(task)
