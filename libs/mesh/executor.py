@@ -47,8 +47,14 @@ class LocalExecutor:
         """Remove the files that blobs were kept in; the store is of no use afterwards."""
         self._folder.cleanup()
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: Job, before: str | None = None) -> None:
         """Run until the job's result exists.
+
+        Parameters
+        ----------
+        job : Job
+        before : str, optional
+            Run only until everything exists that this stage reads, for whoever wants that and no result.
 
         Raises
         ------
@@ -56,9 +62,9 @@ class LocalExecutor:
             If a task failed: what its `failure` blob says.
         """
         with ThreadPoolExecutor(self.workers) as pool:
-            await self._run(job, pool)
+            await self._run(job, pool, before)
 
-    async def _run(self, job: Job, pool: ThreadPoolExecutor) -> None:
+    async def _run(self, job: Job, pool: ThreadPoolExecutor, before: str | None) -> None:
         plan: Plan | None = None
         running: dict[asyncio.Task[None], str] = {}
         loop = asyncio.get_running_loop()
@@ -66,7 +72,8 @@ class LocalExecutor:
             names = await self.store.list(job.recording)
             if plan is None and str(blob_name(job, "plan")) in names:
                 plan = Plan.model_validate_json(await self.store.read(blob_name(job, "plan")))
-            tasks = [t for t in missing(job, plan, names, width=self.workers + 1) if t.output not in running.values()]
+            found = missing(job, plan, names, self.workers + 1, before)
+            tasks = [t for t in found if t.output not in running.values()]
             for task in tasks[: max(self.workers - len(running), 0)]:
                 running[loop.create_task(self._one(task, pool))] = task.output
             if not running:
@@ -79,7 +86,7 @@ class LocalExecutor:
         failed = failures(job, names)
         if failed:
             raise from_problem(Problem.model_validate_json(await self.store.read(failed[0])))
-        if str(blob_name(job, "result")) not in names:
+        if plan is None or (before is None and str(blob_name(job, "result")) not in names):
             raise Internal("the job stopped before its result existed")
 
     async def _one(self, task: Task, pool: ThreadPoolExecutor) -> None:

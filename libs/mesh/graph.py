@@ -184,7 +184,9 @@ def failures(job: Job, names: Collection[str]) -> list[BlobName]:
     return sorted(found)
 
 
-def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2) -> list[Task]:
+def missing(
+    job: Job, plan: Plan | None, names: Collection[str], width: int = 2, before: str | None = None
+) -> list[Task]:
     """Tasks of `job` that can run now and must be queued, deepest stage first, then by index.
 
     Pure: calling it again, late, or after lost or repeated events does no harm. Walks back from the result, so
@@ -199,6 +201,8 @@ def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2)
         Names of the recording's blobs that exist.
     width : int
         Most tasks of one stage that may be queued at a time.
+    before : str, optional
+        Only what this stage reads is wanted, not the result: what can run next is not run.
 
     Returns
     -------
@@ -220,6 +224,8 @@ def missing(job: Job, plan: Plan | None, names: Collection[str], width: int = 2)
     ready: dict[tuple[str, int], list[Need]] = {}  # stage and index of each task -> what it reads
     seen: set[Need] = set()
     walk: list[Need] = [("result", 0)] if plan is not None else [("plan", 0)]
+    if plan is not None and before is not None:
+        walk = [need for need in STAGES[before].inputs(plan, job.parameters, 0) if text(*need) not in names]
     while walk:
         need = walk.pop()
         if need in seen:

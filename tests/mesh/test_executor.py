@@ -92,3 +92,14 @@ def test_a_handler_that_breaks_its_contract_is_found(tmp_path: Path) -> None:
         list(run_handler(lambda t, i: [Output("extra", "0", b"")], task, inputs))
     with pytest.raises(RuntimeError, match="after its own"):
         list(run_handler(lambda t, i: [Output("skin", "0", b""), Output("extra", "0", b"")], task, inputs))
+
+
+async def test_it_can_stop_before_a_stage_that_nobody_asked_for() -> None:
+    executor, ran = await start(handlers())
+    await executor.run(job(), before="pulse")
+    assert sorted(ran) == sorted(["split", "skin", "people", *CHUNKS * ["mask"], *CHUNKS * ["trace"]])
+    assert str(blob_name(job(), "trace", 2)) in await executor.store.list("r")
+    await executor.run(job())  # and goes on from there
+    assert ran[-1] == "result"
+    assert ran.count("split") == 1
+    executor.close()
