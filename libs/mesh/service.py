@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 
 from mesh.blobs import BlobStore
 from mesh.bus import Bus
-from mesh.children import ChildPool
+from mesh.child_pool import ChildPool
 from mesh.connection import end_process
 from mesh.errors import Failure
 from mesh.graph import STAGES

@@ -65,6 +65,10 @@ class Telemetry:
         self.connected = Gauge("pulsemesh_broker_connected", "1 while the broker can be reached", registry=r)
         self.connections = Gauge("pulsemesh_broker_connections", "Connections made so far", registry=r)
 
+    def phase(self, stage: str, phase: str, seconds: float) -> None:
+        """Observe how long a phase of a task took; clocks of two machines may differ, so never less than 0."""
+        self.phase_seconds.labels(stage, phase).observe(max(seconds, 0.0))
+
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -23,17 +23,19 @@ from nats.aio.subscription import Subscription
 from pydantic import ValidationError
 
 from mesh import subjects
+from mesh.attempts import Attempts, NoLongerWanted
 from mesh.blobs import BlobStore
 from mesh.bus import Bus
 from mesh.cache import InputCache
-from mesh.children import Child, ChildDied, ChildPool, HandlerError, Limits, failure_of, stage_modules
+from mesh.child_pool import ChildPool, stage_modules
+from mesh.children import ChildDied, HandlerError
 from mesh.contracts import Job, Task
 from mesh.errors import Failure, Internal, NotFound, Unavailable
 from mesh.graph import DEPTH, failure_name
 from mesh.jobs import JobTable
 from mesh.names import BlobName
 from mesh.puller import Puller
-from mesh.settings import MIB, MeshSettings
+from mesh.settings import MeshSettings
 from mesh.slots import SlotAnnouncer
 from mesh.telemetry import Telemetry
 from mesh.trace_context import TRACEPARENT, span
@@ -43,22 +45,8 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.5  # how often an idle worker asks without being told: for tasks that are handed out again
 # After a hint: it may be faster than the message that it is about is stored
 HINT_PAUSES_S = (0.002, 0.01, 0.05)
-# Deaths of a child before the task has failed. To be killed from outside says less about the task than a crash of
-# its own; but the kernel kills as well, where memory is out.
-DEATHS = {"crash": 3, "memory": 2, "time": 1, "killed": 8}
-KILLED_PAUSE_S = 0.1  # doubled each time
 DEFECTS = 3  # deliveries of a task whose handler raises what it should not
 MISSING = 4  # deliveries of a task whose inputs are gone
-
-
-def _content(path: Path) -> tuple[int, bytes | Path]:
-    """Size and content of an output; a small one is read at once, which saves the store round trips."""
-    size = path.stat().st_size
-    return size, path.read_bytes() if size <= MIB else path
-
-
-class NoLongerWanted(Exception):
-    """The recording was erased, or the job cancelled."""
 
 
 @dataclass
@@ -134,6 +122,10 @@ class Worker:
         settings.scratch.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="pulsemesh-", dir=settings.scratch))
         self._cache = InputCache(self._blobs, self._folder / "cache", settings.cache_bytes, settings.cache_seconds)
+        self._attempts = Attempts(
+            self._bus, self._blobs, self._jobs, self._pool, self._cache, self._folder, settings, self.telemetry,
+            self._handlers,
+        )  # fmt: skip
         await self._pool.start()
         self._jobs.on_change(self._changed)
         for stage in self.stages:
@@ -290,14 +282,14 @@ class Worker:
         task, message = entry.task, entry.message
         extra = {"stage": task.stage, "task": task.output, "job": task.job}
         deliveries = message.metadata.num_delivered
-        self._phase(task, "wait", max(time.time() - message.metadata.timestamp.timestamp(), 0.0))
+        self.telemetry.phase(task.stage, "wait", time.time() - message.metadata.timestamp.timestamp())
         try:
             if not self._jobs.wanted(task.job, task.recording):
                 raise NoLongerWanted
             if await self._ended(task):
                 await self._end(message, task, "skipped")
                 return
-            await self._run(task)
+            await self._attempts.run(task)
             await self._end(message, task, "done")
         except NoLongerWanted:
             await self._end(message, task, "dropped")
@@ -340,72 +332,6 @@ class Worker:
         )
         return any(found)
 
-    async def _run(self, task: Task) -> None:
-        """Read the inputs, run the handler, store its outputs."""
-        started = time.monotonic()
-        async with self._cache.files(task.inputs) as (inputs, fetched):
-            self._phase(task, "read", time.monotonic() - started)
-            self.telemetry.bytes.labels(task.stage, "in").inc(fetched)
-            total = sum(path.stat().st_size for _, path in inputs)
-            limits = self._limits(len(inputs), total)
-            deaths: dict[str, int] = {}
-            while True:
-                scratch = Path(tempfile.mkdtemp(dir=self._folder))
-                try:
-                    async with self._pool.child() as child:
-                        await self._attempt(task, child, inputs, scratch, limits)
-                    return
-                except ChildDied as died:
-                    deaths[died.reason] = deaths.get(died.reason, 0) + 1
-                    log.warning(
-                        "a task ended its child",
-                        extra={"task": task.output, "reason": died.reason, "code": died.code, "deaths": deaths},
-                    )
-                    if deaths[died.reason] >= DEATHS.get(died.reason, DEATHS["crash"]):
-                        raise failure_of(died) from died
-                    self.telemetry.retries.labels(task.stage, died.reason).inc()
-                    if died.reason == "killed":
-                        await asyncio.sleep(KILLED_PAUSE_S * 2 ** deaths["killed"])
-                finally:
-                    shutil.rmtree(scratch, ignore_errors=True)
-
-    async def _attempt(
-        self, task: Task, child: Child, inputs: list[tuple[str, Path]], scratch: Path, limits: Limits
-    ) -> None:
-        started, writing = time.monotonic(), 0.0
-        own = BlobName.parse(task.output)
-        outputs = child.run(task, inputs, scratch, limits, self._handlers.get(task.stage))
-        last: tuple[BlobName, Path] | None = None
-        async with contextlib.aclosing(outputs):
-            async for name, path in outputs:
-                if name == own:
-                    last = name, path
-                    continue
-                since = time.monotonic()
-                await self._store(task, name, path)
-                writing += time.monotonic() - since
-        computed = time.monotonic()
-        self.telemetry.child_peak_bytes.labels(task.stage).set(child.peak_bytes)
-        if last is None:
-            raise HandlerError("RuntimeError", "the task's own blob was not written", [])
-        # asked of the broker itself: we may have been frozen since our table was up to date
-        tombstone = await self._bus.last(subjects.JOBS, subjects.tombstone_subject(task.recording))
-        if tombstone is not None or not self._jobs.wanted(task.job, task.recording):
-            raise NoLongerWanted
-        await self._store(task, *last)
-        self._phase(task, "compute", computed - started - writing)
-        self._phase(task, "write", writing + time.monotonic() - computed)
-
-    async def _store(self, task: Task, name: BlobName, path: Path) -> None:
-        size, content = _content(path)
-        await self._blobs.create(name, content)
-        self.telemetry.bytes.labels(task.stage, "out").inc(size)
-
-    def _limits(self, inputs: int, total: int) -> Limits:
-        settings = self._settings
-        wall = settings.task_seconds + inputs * settings.task_seconds_per_input
-        return Limits(wall + total / MIB * settings.task_seconds_per_mib, settings.child_memory_bytes)
-
     # --- ends of a task
 
     async def _fail(self, message: Msg, task: Task, failure: Failure) -> None:
@@ -438,6 +364,3 @@ class Worker:
     async def _nak(self, message: Msg, delay_s: float = 0.0) -> None:
         with contextlib.suppress(nats.errors.Error, OSError):
             await message.nak(delay=delay_s or None)
-
-    def _phase(self, task: Task, phase: str, seconds: float) -> None:
-        self.telemetry.phase_seconds.labels(task.stage, phase).observe(max(seconds, 0.0))

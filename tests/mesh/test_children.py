@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.children import ChildPool, run_limited
+from mesh.child_pool import ChildPool, run_limited
 from mesh.contracts import Measurement
 from mesh.errors import Internal, OutOfMemory, OutOfTime, TooShort, WorkerCrashed
 
