@@ -1,1 +1,1 @@
-"""Scores measurements of the pulse against recordings whose answer is known: published datasets, phantoms, fingertips."""
+"""Scores measurements of the pulse against recordings whose answer is known: datasets, phantoms, fingertips."""

@@ -16,8 +16,7 @@ from evaluation.errors import DatasetError
 from evaluation.recordings import Dataset
 
 DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset
-    for dataset in (UBFC1, UBFC2, PURE, COHFACE, MMPD, UBFC_PHYS, SCAMPS, PHANTOM, FINGERTIP)
+    dataset.name: dataset for dataset in (UBFC1, UBFC2, PURE, COHFACE, MMPD, UBFC_PHYS, SCAMPS, PHANTOM, FINGERTIP)
 }
 
 __all__ = ["DATASETS", "items"]

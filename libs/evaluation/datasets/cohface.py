@@ -53,6 +53,4 @@ def read(folder: Path) -> Recording:
     )
 
 
-COHFACE = Dataset(
-    "cohface", "COHFACE (Heusch et al. 2017)", "<subject>/<session>/data.avi and data.hdf5", find, read
-)
+COHFACE = Dataset("cohface", "COHFACE (Heusch et al. 2017)", "<subject>/<session>/data.avi and data.hdf5", find, read)

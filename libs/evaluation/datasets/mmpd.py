@@ -83,7 +83,8 @@ def as_levels(frame: Any) -> Picture:
     """Parts of 1 as levels of 0-255; levels as they are."""
     if frame.dtype == np.uint8:
         return np.ascontiguousarray(frame)
-    return np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
+    levels: Picture = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)
+    return levels
 
 
 MMPD = Dataset("mmpd", "MMPD (Tang et al. 2023)", "subject<n>/p<n>_<i>.mat", find, read)

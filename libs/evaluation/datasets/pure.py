@@ -69,8 +69,8 @@ def read(folder: Path) -> Recording:
     if len(pictures) < 2 or len(times) < 2:
         raise DatasetError(f"{folder} holds no pictures {folder.name}/Image<time>.png, or no wave")
     first = pictures[0][0]
-    seen = np.array([(time - first) * 1e-9 for time, _ in pictures])
-    reference = Reference(beats_s=beats_from_ppg((times - first) * 1e-9, wave))
+    seen = np.array([(time - first) * 1e-9 for time, _ in pictures], np.float64)
+    reference = Reference(beats_s=beats_from_ppg(np.asarray(1e-9 * (times - first), np.float64), wave))
     source = Pictures(seen, partial(_frames, [file for _, file in pictures]))
     return Recording(folder.name, subject, source, reference, {"task": TASKS[task]})
 
