@@ -13,7 +13,8 @@ from typing import Any
 from evaluation.bland_altman import bland_altman
 from evaluation.reference import UNITS
 from evaluation.run import Evaluation
-from evaluation.summary import agree, by_condition, false_answers, metrics, refusals, table
+from evaluation.summary import agree, by_condition, false_answers, metrics, refusals
+from evaluation.table import table
 
 _COLUMNS = ("recording", "subject", "quantity", "unit", "start_s", "end_s", "truth", "value", "low", "high",
             "confidence", "snr_db", "skin_tone", "reason")  # fmt: skip

@@ -60,7 +60,7 @@ class Local:
             return Observed([(span, Measured({"heart_rate": refused})) for span in spans(duration, window_s)])
         found = []
         first = float(signals.time_s[0])
-        for span in spans(_end(signals.time_s) - first, window_s):
+        for span in spans(_end(signals.time_s.tolist()) - first, window_s):
             analysis = self.measurer.measure(signals.between(first + span.start_s, first + span.end_s), self.parameters)
             truth = recording.reference.truths(span.start_s, span.end_s).get("heart_rate")
             ratio = math.nan

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.metrics import Agreement, Estimate, agreement, upper_bound
+from evaluation.metrics import Agreement, agreement, upper_bound
 from evaluation.reference import TOLERANCES
 from evaluation.windows import Row
 
@@ -104,79 +104,24 @@ def metrics(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     return {quantity: figures(agree(rows, quantity)) for quantity in QUANTITIES if quantity in known}
 
 
+def groups(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
+    """The rows of each skin tone and of each value of each condition: condition, value, rows."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        tone = {} if row.skin_tone is None else {"skin_tone": row.skin_tone}
+        for name, value in {**tone, **row.conditions}.items():
+            found.setdefault((name, value), []).append(row)
+    order = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in found))}
+    return [(*key, found[key]) for key in sorted(found, key=lambda key: (order[key[0]], key[1]))]
+
+
 def by_condition(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Figures for each value of each condition, and of the skin tone: condition, value, quantity."""
+    """Figures by condition, value and quantity; the skin tone is a condition like others."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    names = list(dict.fromkeys(name for row in rows for name in row.conditions))
-    readers: dict[str, Callable[[Row], str | None]] = {"skin_tone": lambda row: row.skin_tone}
-    readers |= {name: (lambda row, key=name: row.conditions.get(key)) for name in names}
-    for name, reader in readers.items():
-        values = sorted({value for row in rows if (value := reader(row)) is not None})
-        if values:
-            found[name] = {value: metrics([row for row in rows if reader(row) == value]) for value in values}
+    for name, value, mine in groups(rows):
+        found.setdefault(name, {})[value] = metrics(mine)
     return found
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The figures as text: a line for each quantity, then for each condition; errors in brackets."""
-    head = ("", "n", "MAE", "RMSE = A_rms", "MAPE %", "r", "bias", "limits", "coverage %", "interval %", "SNR dB")
-    lines: list[tuple[str, ...]] = [head]
-    known = {row.quantity for row in rows if math.isfinite(row.truth)}
-    for quantity in QUANTITIES:
-        if quantity not in known:
-            continue
-        lines.append(_line(f"{quantity}", agree(rows, quantity)))
-    names = list(dict.fromkeys(name for row in rows for name in row.conditions))
-    groups: list[tuple[str, list[Row]]] = []
-    for tone in sorted({row.skin_tone for row in rows if row.skin_tone is not None}):
-        groups.append((f"  skin tone {tone}", [row for row in rows if row.skin_tone == tone]))
-    for name in names:
-        for value in sorted({row.conditions[name] for row in rows if name in row.conditions}):
-            groups.append((f"  {name} {value}", [row for row in rows if row.conditions.get(name) == value]))
-    lines += [_line(label, found) for label, mine in groups if (found := agree(mine, "heart_rate")).windows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = "\n".join(
-        line[0].ljust(widths[0]) + "".join("  " + cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        for line in lines
-    )  # fmt: skip
-    negatives = false_answers(rows)
-    if negatives is not None:
-        text += (
-            f"\nwithout a pulse: a number in {negatives.answered} of {negatives.windows} windows, "
-            f"{negatives.answered_recordings} of {negatives.recordings} recordings"
-        )
-    causes = refusals(rows)
-    if causes:
-        text += "\nrefused: " + ", ".join(f"{cause} ({count})" for cause, count in causes.items())
-    return text
-
-
-def _line(label: str, found: Agreement) -> tuple[str, ...]:
-    return (
-        label,
-        f"{found.n}/{found.windows}",
-        _cell(found.mae),
-        _cell(found.rmse),
-        _cell(found.mape),
-        _cell(found.r, 3),
-        _cell(found.bias),
-        f"{_number(found.limit_low.value)} to {_number(found.limit_high.value)}",
-        _cell(found.coverage, 1, 100),
-        _cell(found.interval_coverage, 1, 100),
-        _cell(found.snr_db, 1),
-    )
-
-
-def _cell(one: Estimate, digits: int = 2, scale: float = 1) -> str:
-    if one.value is None:
-        return "-"
-    error = "" if one.standard_error is None else f" ({one.standard_error * scale:.{digits}f})"
-    return f"{one.value * scale:.{digits}f}{error}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""The command `pulsemesh`: process a clip, keep a mesh up, render a synthetic clip.
+"""The command `pulsemesh`: process a clip, keep a mesh up, evaluate a dataset, render a synthetic clip.
 
 Exit status: 0 done (a refused measurement is a success), 1 the mesh or the gateway did not work, 2 bad input or
 arguments, 3 the job failed, 130 interrupted. Messages go to stderr, results to stdout.
@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+# names of evaluation.datasets, here as well so that `--help` imports nothing heavy
+DATASETS = ("ubfc1", "ubfc2", "pure", "cohface", "mmpd", "ubfc-phys", "scamps", "phantom", "fingertip")
 DONE, BROKEN, BAD_INPUT, JOB_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -71,11 +73,34 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--workers", type=_positive, metavar="N", help="tasks of a stage at once (default: cores)")
     up.add_argument("--store", type=Path, metavar="DIR", help="keep recordings here; without it they go with the mesh")
 
+    score = commands.add_parser("evaluate", help="compare measurements with the truth of a dataset")
+    add_evaluate_options(score)
+
     synthetic = commands.add_parser("phantom", help="render a synthetic clip whose pulse is known")
     synthetic.add_argument("--out", type=Path, required=True, metavar="CLIP", help="the clip: .mp4, .mov or .mkv")
     synthetic.add_argument("--truth", type=Path, metavar="JSON", help="where to write what is true of it")
     _add_phantom_options(synthetic)
     return top
+
+
+def add_evaluate_options(command: argparse.ArgumentParser) -> None:
+    """Options of `evaluate`."""
+    command.add_argument("dataset", metavar="DATASET", choices=DATASETS, help=", ".join(DATASETS))
+    command.add_argument("path", type=Path, metavar="PATH", help="its folder, laid out as it was published")
+    command.add_argument(
+        "--window", type=float, metavar="S",
+        help="length of the windows that are compared, 0: whole recordings (default: 10, fingertip 30)",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", dest="as_json", help="print the figures as JSON, nothing else")
+    command.add_argument("--out", type=Path, metavar="DIR", help="write table, windows and plots there")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="a parameter of the measurement, e.g. method=chrom; may be repeated",
+    )  # fmt: skip
+    command.add_argument("--cache", type=Path, metavar="DIR", help="keep what was read from the pictures there")
+    command.add_argument("--gateway", metavar="URL", help="a mesh that measures; without it this process does")
+    command.add_argument("--token", help="API token of the gateway; or the variable PULSEMESH_TOKEN")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _version() -> str:
@@ -157,7 +182,29 @@ def _phantom(given: argparse.Namespace) -> int:
     return DONE
 
 
-COMMANDS = {"process": _process, "up": _up, "phantom": _phantom}
+def _evaluate(given: argparse.Namespace) -> int:
+    from pulsemesh.arguments import ArgumentError, job_parameters
+    from pulsemesh.evaluate import EvaluationRequest, evaluate_dataset
+
+    if given.gateway is not None and not given.gateway.startswith(("http://", "https://")):
+        raise ArgumentError(f"--gateway wants an address like http://127.0.0.1:8080, not {given.gateway!r}")
+    request = EvaluationRequest(
+        dataset=given.dataset,
+        path=given.path,
+        window_s=given.window,
+        parameters=job_parameters(given.settings, None),
+        out=given.out,
+        cache=given.cache,
+        gateway=given.gateway,
+        token=given.token or os.environ.get("PULSEMESH_TOKEN"),
+        as_json=given.as_json,
+        quiet=given.quiet,
+    )
+    evaluate_dataset(request)
+    return DONE
+
+
+COMMANDS = {"process": _process, "up": _up, "evaluate": _evaluate, "phantom": _phantom}
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
