@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-SNAP = 0.25  # part of a chunk by which a cut may move to a keyframe
+SNAP = 0.35  # part of a chunk by which a cut may move to a keyframe
 SHORTEST = 1 / 3  # part of a chunk below which the last one is joined to the one before it
-LEAD = 1.0  # most seconds of leading frames, in chunks
+LEAD = 2.0  # most seconds of leading frames, in chunks: to decode them again costs less than to code all of it anew
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Span:
 def boundaries(times: NDArray[np.float64], chunk_seconds: float, preferred: NDArray[np.int64]) -> list[int]:
     """First frames of all chunks.
 
-    A cut is due at every multiple of `chunk_seconds`; it moves to the nearest preferred frame within a quarter of
+    A cut is due at every multiple of `chunk_seconds`; it moves to the nearest preferred frame within 0.35 of
     a chunk, else it is the first frame at or after its time. A gap in time makes no empty chunk.
 
     Parameters
@@ -88,7 +88,7 @@ def spans(
     Returns
     -------
     list of Span or None
-        None where keyframes are so far apart that a chunk's leading frames would be longer than a chunk.
+        None where keyframes are so far apart that a chunk's leading frames would be longer than two chunks.
     """
     coded = np.flatnonzero(owns)
     order = coded[np.argsort(pts[coded], kind="stable")]  # packets of the frames in presentation order
