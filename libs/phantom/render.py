@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from phantom.scene import Layer, Plane, build_scene
 from phantom.settings import PhantomSettings
-from phantom.wave import TICKS, blood_volume, displacement, frame_ticks, heart_phase, light
+from phantom.light import light
+from phantom.motion import displacement
+from phantom.wave import TICKS, blood_volume, frame_ticks, heart_phase
 
 
 @dataclass(frozen=True)

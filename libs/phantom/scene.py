@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phantom.motion import sway
 from phantom.settings import PhantomSettings
 
 Plane = NDArray[np.float32]
@@ -143,7 +144,7 @@ def build_scene(settings: PhantomSettings) -> Scene:
     height, width = settings.height, settings.width
     wall_texture = 1 + 1.5 * np.float32(settings.texture) * _texture(rng, height, width)
     ellipse = skin_ellipse(settings)
-    reach = math.ceil(settings.motion) + 2
+    reach = math.ceil(sway(settings)) + 2
     # the texture of the skin moves with it: a canvas larger than the picture, so that edges can come in
     canvas = 2 * (reach + 2)
     skin_texture = 1 + np.float32(settings.texture) * _texture(rng, height + 2 * canvas, width + 2 * canvas)

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from phantom.scene import SIGNATURE, black_level, pulse_color, skin_ellipse, stored_color
 from phantom.settings import PhantomSettings
-from phantom.wave import TICKS, beats, blood_volume, displacement, frame_ticks, heart_phase, heart_rate, light
+from phantom.light import light
+from phantom.motion import displacement
+from phantom.wave import TICKS, beats, blood_volume, frame_ticks, heart_phase, heart_rate
 
 
 class Truth(BaseModel):
