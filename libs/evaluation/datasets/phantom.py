@@ -13,11 +13,14 @@ from evaluation.errors import DatasetError
 from evaluation.recordings import Clip, Dataset, Recording, Stored
 from evaluation.reference import Reference, Series
 
-SUFFIXES = (".signals", ".mp4", ".mov", ".mkv")
+SUFFIXES = (".signals", ".noskin", ".mp4", ".mov", ".mkv")
 
 
 def find(path: Path) -> list[Path]:
-    """All clips or signals that have a JSON of their name; signals are taken where both are there."""
+    """All clips or signals that have a JSON of their name; signals are taken where both are there.
+
+    An empty file `<name>.noskin` says that no skin was found in the clip.
+    """
     best: dict[Path, Path] = {}
     for suffix in SUFFIXES:
         for found in path.glob(f"**/*{suffix}"):
@@ -42,7 +45,7 @@ def read(path: Path) -> Recording:
         raise DatasetError(f"{beside} is not the truth of a synthetic recording: {error!r}") from None
     conditions = {str(name): str(value) for name, value in truth.get("condition", {}).items()}
     tone = conditions.pop("skin_tone", None)
-    source = Stored(path) if path.suffix == ".signals" else Clip(path)
+    source = Stored(path) if path.suffix in (".signals", ".noskin") else Clip(path)
     return Recording(path.stem, path.stem, source, reference, conditions, tone)
 
 
