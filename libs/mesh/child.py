@@ -6,6 +6,7 @@ that was taken over by what it decodes has nothing to take over its parent with.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -81,8 +82,9 @@ def _call(parent: _Parent, request: dict[str, Any]) -> None:
 
 
 def _serve(parent: _Parent, request: dict[str, Any]) -> None:
-    from mesh.errors import Failure, OutOfMemory
+    from mesh.errors import Failure, OutOfMemory, OutOfScratch, StorageFull
 
+    full = {errno.EFBIG: OutOfScratch, errno.ENOSPC: StorageFull, errno.EDQUOT: StorageFull}
     sandbox.allow_cpu(request["cpu_s"])
     try:
         (_run_task if request["kind"] == "task" else _call)(parent, request)
@@ -90,10 +92,19 @@ def _serve(parent: _Parent, request: dict[str, Any]) -> None:
         parent.send(failure=failure.problem().model_dump())
     except MemoryError:
         parent.send(failure=OutOfMemory().problem().model_dump())
+    except OSError as error:
+        if error.errno in full:
+            parent.send(failure=full[error.errno]().problem().model_dump())
+        else:
+            _send_error(parent, error)
     except Exception as error:  # noqa: BLE001 - the border of the process: whatever it is goes to the parent
-        # where it happened, never what it was about: values may show a person
-        places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-        parent.send(error=type(error).__name__, message=str(error)[:500], places=places[-12:])
+        _send_error(parent, error)
+
+
+def _send_error(parent: _Parent, error: Exception) -> None:
+    # where it happened, never what it was about: values may show a person
+    places = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    parent.send(error=type(error).__name__, message=str(error)[:500], places=places[-12:])
 
 
 def _watch_parent(parent: int) -> None:

@@ -323,11 +323,11 @@ class Unavailable(Failure):
 
 
 class StorageFull(Failure):
-    """No room for an upload."""
+    """No room for an upload, or for what is made of it."""
 
     status = 507
     slug = "storage-full"
-    title = "There is no room for this upload now"
+    title = "There is no room for this recording now"
     retryable = True
 
 
@@ -347,6 +347,15 @@ class OutOfMemory(Failure):
     slug = "out-of-memory"
     title = "This recording needs more memory than a worker may use"
     default_hint = "Try a smaller picture or shorter chunks."
+
+
+class OutOfScratch(Failure):
+    """A task wrote a file over its limit."""
+
+    status = 507
+    slug = "out-of-scratch"
+    title = "This recording needs larger files than a worker may write"
+    default_hint = "Use a shorter clip or a smaller picture."
 
 
 class OutOfTime(Failure):

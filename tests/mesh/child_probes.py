@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def segfault() -> None:
 def leave() -> None:
     """Ends without a word."""
     os._exit(0)
+
+
+def write_too_much() -> None:
+    """Writes more than a file may hold."""
+    with tempfile.TemporaryFile() as file:
+        for _ in range(3):
+            file.write(bytes(1 << 20))
+            file.flush()
+
+
+def find_the_disk_full() -> None:
+    """As a write to a full disk fails."""
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"x")
 
 
 def sleep() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mesh.child_pool import ChildPool, run_limited
 from mesh.contracts import Measurement
-from mesh.errors import Internal, OutOfMemory, OutOfTime, TooShort, WorkerCrashed
+from mesh.errors import Internal, OutOfMemory, OutOfScratch, OutOfTime, StorageFull, TooShort, WorkerCrashed
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +49,8 @@ async def test_a_failure_comes_back_whole(pool: ChildPool) -> None:
         ("spin", OutOfTime),
         ("grow", OutOfMemory),
         ("raise_memory_error", OutOfMemory),
+        ("write_too_much", OutOfScratch),
+        ("find_the_disk_full", StorageFull),
         ("divide", Internal),
     ],
 )
