@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from phantom.render import RenderedFrame, render
 from phantom.settings import PhantomSettings
-from phantom.truth import Truth, truth_of
+from phantom.truth import Truth, truth_of, write_arrays
 from phantom.wave import TICKS, beats, frame_ticks
 
 _AUDIO_RATE = 48_000
@@ -25,18 +25,24 @@ _AUDIO_BLOCK = 1024  # samples of an AAC frame
 _TONE_HZ, _TONE_SECONDS = 880.0, 0.06
 # ITU-T H.273: (primaries, transfer) of SMPTE 170M and BT.709
 _TAGS = {"bt601": (6, 6), "bt709": (1, 1)}
+_SOUND = {"h264": "aac", "vp9": "libopus"}
+_FORMATS = {8: "yuv420p", 10: "yuv420p10le"}
 
 
-def write(settings: PhantomSettings, path: Path | str, truth_path: Path | str | None = None) -> Truth:
-    """Render the recording into a file of H.264 (and AAC), streaming.
+def write(
+    settings: PhantomSettings, path: Path | str, truth_path: Path | str | None = None, *, gain: float = 0.0
+) -> Truth:
+    """Render the recording into a file of H.264 or VP9 (and AAC or Opus), streaming.
 
     Parameters
     ----------
     settings : PhantomSettings
     path : Path or str
-        Its suffix names the container: .mp4, .mov, .mkv.
+        Its suffix names the container: .mp4, .mov, .mkv, .webm (for VP9).
     truth_path : Path or str, optional
-        Where to write the truth as JSON as well.
+        Where to write the truth as JSON as well; maps and masks go beside it, with the suffix .npz.
+    gain : float
+        1 + gain times the pulse: the ideal magnified clip of these settings.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def write(settings: PhantomSettings, path: Path | str, truth_path: Path | str | 
     Raises
     ------
     ValueError
-        If no container has that suffix.
+        If no container has that suffix, or it cannot hold the codec.
     """
     truth = truth_of(settings)
     ticks = frame_ticks(settings)
@@ -53,10 +59,10 @@ def write(settings: PhantomSettings, path: Path | str, truth_path: Path | str | 
         video = _video_stream(container, settings)
         audio: AudioStream | None = None
         if settings.audio:
-            audio = container.add_stream("aac", rate=_AUDIO_RATE, layout="mono")
+            audio = container.add_stream(_SOUND[settings.codec], rate=_AUDIO_RATE, layout="mono")
         sound = _sound(settings)
         heard = 0.0
-        for frame in render(settings):
+        for frame in render(settings, gain):
             container.mux(video.encode(_video_frame(frame, int(ticks[frame.index]), settings)))
             while audio is not None and heard <= frame.time:  # both tracks grow together: nothing is held back
                 block = next(sound, None)
@@ -71,25 +77,17 @@ def write(settings: PhantomSettings, path: Path | str, truth_path: Path | str | 
             container.mux(audio.encode(None))
     if truth_path is not None:
         Path(truth_path).write_text(truth.model_dump_json(), encoding="utf-8")
+        write_arrays(settings, Path(truth_path).with_suffix(".npz"))
     return truth
 
 
 def _video_stream(container: OutputContainer, settings: PhantomSettings) -> VideoStream:
-    stream = container.add_stream("libx264", rate=Fraction(settings.fps).limit_denominator(1001))
-    stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, "yuv420p"
+    codec = "libx264" if settings.codec == "h264" else "libvpx-vp9"
+    stream = container.add_stream(codec, rate=Fraction(settings.fps).limit_denominator(1001))
+    stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, _FORMATS[settings.bit_depth]
     stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
-    parameters = [
-        f"keyint={settings.keyframe_interval}",
-        f"min-keyint={1 if settings.keyframe_interval < 2 else max(settings.keyframe_interval // 10, 1)}",
-        "scenecut=0",
-        f"open-gop={int(settings.open_gop)}",
-        f"bframes={settings.b_frames}",
-    ]
-    options = {"preset": "veryfast", "x264-params": ":".join(parameters)}
-    # a constant quantiser of 0 is lossless; the profile follows by itself
-    options |= {"qp": "0"} if settings.crf == 0 else {"crf": str(settings.crf)}
+    stream.codec_context.options = _x264_options(settings) if settings.codec == "h264" else _vp9_options(settings)
     context = stream.codec_context
-    context.options = options
     context.color_range = ColorRange.JPEG if settings.full_range else ColorRange.MPEG
     context.colorspace = Colorspace.ITU601 if settings.matrix == "bt601" else Colorspace.ITU709
     context.color_primaries, context.color_trc = _TAGS[settings.matrix]
@@ -99,11 +97,31 @@ def _video_stream(container: OutputContainer, settings: PhantomSettings) -> Vide
     return stream
 
 
+def _x264_options(settings: PhantomSettings) -> dict[str, str]:
+    parameters = [
+        f"keyint={settings.keyframe_interval}",
+        f"min-keyint={1 if settings.keyframe_interval < 2 else max(settings.keyframe_interval // 10, 1)}",
+        "scenecut=0",
+        f"open-gop={int(settings.open_gop)}",
+        f"bframes={settings.b_frames}",
+    ]
+    options = {"preset": "veryfast", "x264-params": ":".join(parameters)}
+    # a constant quantiser of 0 is lossless; the profile follows by itself
+    return options | ({"qp": "0"} if settings.crf == 0 else {"crf": str(settings.crf)})
+
+
+def _vp9_options(settings: PhantomSettings) -> dict[str, str]:
+    options = {"b": "0", "g": str(settings.keyframe_interval), "deadline": "realtime", "cpu-used": "7", "row-mt": "1"}
+    return options | ({"lossless": "1"} if settings.crf == 0 else {"crf": str(settings.crf)})
+
+
 def _video_frame(frame: RenderedFrame, ticks: int, settings: PhantomSettings) -> av.VideoFrame:
-    picture = av.VideoFrame(settings.width, settings.height, "yuv420p")
+    picture = av.VideoFrame(settings.width, settings.height, _FORMATS[settings.bit_depth])
     for plane, samples in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        rows[: samples.shape[0], : samples.shape[1]] = samples
+        rows = np.frombuffer(memoryview(plane), samples.dtype).reshape(-1, plane.line_size // samples.itemsize)[
+            : samples.shape[0]
+        ]
+        rows[:, : samples.shape[1]] = samples
     picture.pts, picture.time_base = ticks, Fraction(1, TICKS)
     return picture
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom.scene import Layer, Plane, build_scene
+from phantom.color import offsets
+from phantom.geometry import Pose
+from phantom.layers import Layer, Stage, build_stage, label_layers
+from phantom.light import lamp, light, row_light, stepped
+from phantom.motion import Poses, poses
 from phantom.settings import PhantomSettings
-from phantom.light import light
-from phantom.motion import displacement
-from phantom.wave import TICKS, blood_volume, frame_ticks, heart_phase
+from phantom.texture import Plane
+from phantom.wave import TICKS, blood, frame_ticks
+
+_NOISE_FRAMES = 7  # how many frames of noise are drawn; each frame takes a piece from a random place
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class RenderedFrame:
     index : int
     time : float
         In seconds, the first frame at 0.
-    y : uint8[height, width]
-    u, v : uint8[ceil(height / 2), ceil(width / 2)]
-        Planes of yuv420p; arrays of their own.
+    y : uint8 or uint16[height, width]
+    u, v : uint8 or uint16[height / 2, width / 2]
+        Planes of yuv420p or yuv420p10 (0-1023); arrays of their own.
     """
 
     index: int
@@ -37,11 +41,79 @@ class RenderedFrame:
     v: NDArray[np.uint8]
 
 
-def render(settings: PhantomSettings) -> Iterator[RenderedFrame]:
+def scene_size(settings: PhantomSettings) -> tuple[int, int]:
+    """Width and height as the picture is seen, which a turned file stores the other way round."""
+    if settings.rotation in (90, 270) and settings.scene != "ellipse":
+        return settings.height, settings.width
+    return settings.width, settings.height
+
+
+def render(settings: PhantomSettings, gain: float = 0.0) -> Iterator[RenderedFrame]:
     """The frames in order. Memory does not grow with the length.
 
-    Each sample is light x (wall or skin (1 + pulse)) + noise, computed without rounding and rounded once, so that
-    a pulse of a fraction of a level survives in the mean over the skin (noise and texture are the dither).
+    Each sample is light x (scene with its pulse) + noise, computed without rounding and rounded once, so that a pulse
+    of a fraction of a level survives in the mean over the skin (noise and texture are the dither).
+
+    Parameters
+    ----------
+    settings : PhantomSettings
+    gain : float
+        By how much the pulse is magnified: 1 + gain times its size. All else, the noise with it, stays the same.
+
+    Yields
+    ------
+    RenderedFrame
+    """
+    width, height = scene_size(settings)
+    time_s = frame_ticks(settings) / TICKS
+    moved = poses(settings, time_s, height)
+    stages = [build_stage(settings, moved, width, height)]
+    if settings.white_balance_step:
+        stages.append(build_stage(settings, moved, width, height, settings.white_balance_step))
+    state = stepped(settings, time_s).astype(np.intp)
+    people = settings.people()
+    wave = [
+        np.stack([blood(person, time_s, float(node)) for node in nodes], axis=1) * (1 + gain)
+        for person, nodes in zip(people, stages[0].nodes_s, strict=True)
+    ]
+    lights = light(settings, time_s)
+    camera = _Camera(settings, width, height)
+    turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
+    for index, time in enumerate(time_s):
+        stage = stages[state[index] % len(stages)]
+        pose = _poses_at(moved, index)
+        planes = []
+        for number, layers in enumerate(stage.planes):
+            picture = _compose(layers, [w[index] for w in wave], pose)
+            planes.append(camera.expose(picture, number, float(lights[index]), float(time)))
+        seen = [np.ascontiguousarray(np.rot90(plane, turns)) if turns else plane for plane in planes]
+        yield RenderedFrame(index, float(time), seen[0], seen[1], seen[2])
+
+
+def ideal_magnified(settings: PhantomSettings, gain: float) -> Iterator[RenderedFrame]:
+    """The recording as a perfect magnification would show it: the pulse (1 + gain) times, all else and noise the same.
+
+    Parameters
+    ----------
+    settings : PhantomSettings
+    gain : float
+
+    Yields
+    ------
+    RenderedFrame
+
+    Raises
+    ------
+    ValueError
+        If the gain is below 0.
+    """
+    if not gain >= 0:
+        raise ValueError(f"gain must not be below 0, it is {gain}")
+    return render(settings, gain)
+
+
+def masks(settings: PhantomSettings) -> Iterator[NDArray[np.uint8]]:
+    """Where the skin is in every frame, at chroma resolution of the stored picture.
 
     Parameters
     ----------
@@ -49,55 +121,90 @@ def render(settings: PhantomSettings) -> Iterator[RenderedFrame]:
 
     Yields
     ------
-    RenderedFrame
+    uint8[height / 2, width / 2]
+        0 no skin, k: skin of person k, from 1.
     """
-    scene = build_scene(settings)
-    time_s = frame_ticks(settings) / TICKS
-    blood = blood_volume(settings, heart_phase(settings, time_s))
-    lights = light(settings, time_s)
-    moved = displacement(settings, time_s)
-    draw = np.random.default_rng([settings.seed, 5])
-    for index, time in enumerate(time_s):
-        planes = []
-        for number, layer in enumerate(scene.layers):
-            step = 1 if number == 0 else 2
-            values = _compose(layer, blood[index], moved[index] / step)
-            values *= np.float32(lights[index])
-            height, width = values.shape
-            at_y = int(draw.integers(scene.noise.shape[0] - height + 1))
-            at_x = int(draw.integers(scene.noise.shape[1] - width + 1))
-            values += scene.noise[at_y : at_y + height, at_x : at_x + width] * layer.sigma
-            values += np.float32(layer.offset + 0.5)  # half a level: conversion to integers cuts
-            np.clip(values, 0, 255, out=values)
-            planes.append(values.astype(np.uint8))
-        yield RenderedFrame(index, float(time), planes[0], planes[1], planes[2])
+    width, height = scene_size(settings)
+    moved = poses(settings, frame_ticks(settings) / TICKS, height)
+    parts = label_layers(build_stage(settings, moved, width, height))
+    turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
+    for index in range(len(moved.yaw)):
+        pose = _poses_at(moved, index)
+        labels = np.zeros((height // 2, width // 2), np.uint8)
+        for one, whole, texture in parts:
+            mine = pose[one.part.follows]
+            y0, y1, x0, x1 = one.chroma.box
+            cover = whole if one.part.head is not None else one.chroma.warp(whole, mine)
+            covered = one.chroma.move(cover, mine) > 0.5
+            here = labels[y0:y1, x0:x1]
+            here[covered] = 0
+            if one.part.person is not None:
+                skin = one.chroma.move(one.chroma.warp(texture, mine), mine) > 0.5
+                here[covered & skin] = one.part.person + 1
+        yield np.ascontiguousarray(np.rot90(labels, turns))
 
 
-def _compose(layer: Layer, blood: float, moved: NDArray[np.float64]) -> Plane:
-    """Skin with its pulse, moved to where it is, over the wall."""
-    frame = layer.wall.copy()
-    y0, y1, x0, x1 = layer.box
-    skin = layer.pulse * np.float32(blood)
-    skin += layer.skin
-    size = (y1 - y0, x1 - x0)
-    place = frame[y0:y1, x0:x1]
-    place -= place * _moved(layer.cover, layer.pad, moved, size)
-    place += _moved(skin, layer.pad, moved, size)
+def stage_of(settings: PhantomSettings) -> Stage:
+    """The scene as it is built for rendering; its maps are what is true of every place."""
+    width, height = scene_size(settings)
+    return build_stage(settings, poses(settings, frame_ticks(settings) / TICKS, height), width, height)
+
+
+def _poses_at(moved: Poses, index: int) -> dict[str, Pose]:
+    return {
+        "nothing": Pose(),
+        "head": Pose(*moved.head[index].tolist(), yaw=float(moved.yaw[index]), jaw=float(moved.jaw[index])),
+        "body": Pose(*moved.body[index].tolist()),
+        "paper": Pose(*moved.paper[index].tolist(), tilt=float(moved.tilt[index])),
+    }
+
+
+def _compose(layers: list[Layer], wave: list[NDArray[np.float64]], pose: dict[str, Pose]) -> Plane:
+    """The layers over one another, each with its pulse, where it is now."""
+    frame = layers[0].still.copy()
+    for layer in layers[1:]:
+        blood_now = wave[layer.person] if layer.person is not None else np.zeros(0)
+        cover, color = layer.seen(blood_now, pose[layer.follows])
+        y0, y1, x0, x1 = layer.geometry.box
+        place = frame[y0:y1, x0:x1]
+        place -= place * cover
+        place += color
     return frame
 
 
-def _moved(plane: Plane, pad: int, moved: NDArray[np.float64], size: tuple[int, int]) -> Plane:
-    """`plane` displaced by x, y samples, linearly interpolated, cut to `size` samples from `pad` on."""
-    dx, dy = (float(d) for d in moved)
-    if dx == 0 and dy == 0:
-        return plane[pad : pad + size[0], pad : pad + size[1]]
-    row, column = math.floor(pad - dy), math.floor(pad - dx)
-    part_y, part_x = np.float32(pad - dy - row), np.float32(pad - dx - column)
-    rows = plane[row : row + size[0] + 1]
-    across = rows[1:] - rows[:-1]
-    across *= part_y
-    across += rows[:-1]
-    result: Plane = across[:, column + 1 : column + 1 + size[1]] - across[:, column : column + size[1]]
-    result *= part_x
-    result += across[:, column : column + size[1]]
-    return result
+class _Camera:
+    """Light, noise and rounding."""
+
+    def __init__(self, settings: PhantomSettings, width: int, height: int) -> None:
+        self._settings = settings
+        self._offsets = offsets(settings)
+        self._draw = np.random.default_rng([settings.seed, 5])
+        pool = np.random.default_rng([settings.seed, 7])
+        self._noise = pool.standard_normal(_NOISE_FRAMES * width * height, dtype=np.float32)
+        self._scale = 4 if settings.bit_depth == 10 else 1
+        self._spread: Plane | None = None  # standard deviation of the noise in Y of this frame
+
+    def expose(self, picture: Plane, plane: int, level: float, time: float) -> NDArray[np.uint8]:
+        """What is stored of one plane; Y has to come first."""
+        settings = self._settings
+        if lamp(settings) == "mains":
+            picture *= (level * row_light(settings, time, picture.shape[0])).astype(np.float32)[:, None]
+        else:
+            picture *= np.float32(level)
+        if plane == 0:  # photon noise follows the root of the light
+            spread = np.maximum(picture, 0)
+            spread *= np.float32(settings.shot_noise**2 / 255)
+            spread += np.float32(settings.read_noise**2)
+            self._spread = np.sqrt(spread, out=spread)
+        elif plane == 1 and self._spread is not None:
+            self._spread = self._spread[::2, ::2] * np.float32(0.5)  # a mean of four pixels has half of it
+        start = int(self._draw.integers(len(self._noise) - picture.size + 1))
+        noise = self._noise[start : start + picture.size].reshape(picture.shape) * self._spread
+        picture += noise
+        picture += np.float32(self._offsets[plane])
+        if self._scale != 1:
+            picture *= np.float32(self._scale)
+        picture += np.float32(0.5)  # half a level: conversion to integers cuts
+        np.clip(picture, 0, 256 * self._scale - 1, out=picture)
+        stored: NDArray[np.uint8] = picture.astype(np.uint8 if self._scale == 1 else np.uint16)  # type: ignore[assignment]
+        return stored

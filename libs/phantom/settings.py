@@ -80,7 +80,9 @@ class PhantomSettings(BaseModel):
     breathing_motion: float = _setting(
         0.006, "Rise of chest and shoulders in parts of the height of the picture", ge=0, le=0.1
     )
-    breathing_amplitude: float = _setting(0.0, "Change of the pulse's amplitude with the breath, relative", ge=0, le=0.9)
+    breathing_amplitude: float = _setting(
+        0.0, "Change of the pulse's amplitude with the breath, relative", ge=0, le=0.9
+    )
     breathing_baseline: float = _setting(
         0.0, "Change of the blood's baseline with the breath, in parts of the pulse's amplitude", ge=0, le=5
     )

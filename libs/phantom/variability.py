@@ -132,4 +132,3 @@ def deviation(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray
     if respiratory > 0:
         total -= np.sqrt(respiratory / _breath_variance()) * breath(settings, time_s)
     return total
-

@@ -61,7 +61,9 @@ def _set_turns(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArra
     start = settings.heart_rate
     end = start if settings.heart_rate_end is None else settings.heart_rate_end
     if settings.heart_rate_change == "step":
-        turns: NDArray[np.float64] = (start * time_s + (end - start) * np.maximum(time_s - settings.seconds / 2, 0)) / 60
+        turns: NDArray[np.float64] = (
+            start * time_s + (end - start) * np.maximum(time_s - settings.seconds / 2, 0)
+        ) / 60
         return turns
     # the rate is linear in time, so its mean over [0, t] is the mean of its ends
     turns = (start + _set_rate(settings, time_s)) / 2 / 60 * time_s
@@ -74,9 +76,7 @@ def _time_of(settings: PhantomSettings, turns: NDArray[np.float64]) -> NDArray[n
     end = start if settings.heart_rate_end is None else settings.heart_rate_end / 60
     if settings.heart_rate_change == "step":
         half = settings.seconds / 2
-        times: NDArray[np.float64] = np.where(
-            turns < start * half, turns / start, half + (turns - start * half) / end
-        )
+        times: NDArray[np.float64] = np.where(turns < start * half, turns / start, half + (turns - start * half) / end)
         return times
     slope = (end - start) / settings.seconds
     # start t + slope t^2 / 2 = k; the form that is stable for a slope of 0

@@ -1,0 +1,155 @@
+"""From the picture of a thing to its place in the frame: moved, tilted, or turned in depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom.texture import Plane
+
+_LONGITUDES = 2.75  # radians to each side that the texture of a head holds: 90 + 60 degrees and a margin
+_MOUTH, _CHIN = 0.5, 0.93  # in half-heights of the head below its middle
+_GAP = 0.13  # largest opening of the mouth, in half-heights
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where one thing is in one frame: displacement in luma pixels, angles in radians, mouth 0-1."""
+
+    x: float = 0.0
+    y: float = 0.0
+    yaw: float = 0.0
+    jaw: float = 0.0
+    tilt: float = 0.0
+
+
+REST = Pose()
+
+
+def shifted(plane: Plane, pad: int, x: float, y: float, size: tuple[int, int]) -> Plane:
+    """`plane` displaced by x, y samples, linearly interpolated, cut to `size` samples from `pad` on."""
+    if x == 0 and y == 0:
+        return plane[pad : pad + size[0], pad : pad + size[1]]
+    row, column = math.floor(pad - y), math.floor(pad - x)
+    part_y, part_x = np.float32(pad - y - row), np.float32(pad - x - column)
+    rows = plane[row : row + size[0] + 1]
+    across = rows[1:] - rows[:-1]
+    across *= part_y
+    across += rows[:-1]
+    result: Plane = across[:, column + 1 : column + 1 + size[1]] - across[:, column : column + size[1]]
+    result *= part_x
+    result += across[:, column : column + size[1]]
+    return result
+
+
+@dataclass
+class Flat:
+    """A flat thing on a canvas that reaches `pad` samples over its box on each side.
+
+    Attributes
+    ----------
+    step : int
+        Luma pixels a sample.
+    box : tuple of int
+        y0, y1, x0, x1 in samples of the plane.
+    pad : int
+    axis : float
+        Column of the box's canvas, in samples, about which the thing tilts.
+    """
+
+    step: int
+    box: tuple[int, int, int, int]
+    pad: int
+    axis: float = 0.0
+
+    def warp(self, source: Plane, pose: Pose) -> Plane:
+        """Foreshortened by its tilt; source and result are canvases."""
+        if pose.tilt == 0:
+            return source
+        width = source.shape[1]
+        place = np.clip(self.axis + (np.arange(width) - self.axis) / math.cos(pose.tilt), 0, width - 1.001)
+        left = place.astype(np.intp)
+        part = (place - left).astype(np.float32)
+        turned: Plane = source[:, left]
+        turned += (source[:, left + 1] - turned) * part
+        return turned
+
+    def move(self, canvas: Plane, pose: Pose) -> Plane:
+        """The canvas where it is now, cut to the box."""
+        y0, y1, x0, x1 = self.box
+        return shifted(canvas, self.pad, pose.x / self.step, pose.y / self.step, (y1 - y0, x1 - x0))
+
+
+class Revolved(Flat):
+    """A body of revolution about a vertical axis; its texture has a row per row of the canvas, columns of longitude.
+
+    Under turning the outline stays and the texture slides; no depth is rendered but that.
+    """
+
+    def __init__(
+        self, flat: Flat, columns: NDArray[np.float64], middle: tuple[float, float], half: tuple[float, float],
+        radius: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    ) -> None:  # fmt: skip
+        """Lay the longitudes over the canvas of `flat`.
+
+        Parameters
+        ----------
+        flat : Flat
+        columns : float64[l]
+            Longitude of each column of the texture, radians, evenly spaced.
+        middle, half : tuple of float
+            x, y of the centre and half width and height, luma pixels.
+        radius : callable
+            Part of the half width at each height, -1 (top) to 1.
+        """
+        super().__init__(flat.step, flat.box, flat.pad, flat.axis)
+        y0, y1, x0, x1 = flat.box
+        centre = (flat.step - 1) / 2
+        self.rows = (np.arange(y0 - flat.pad, y1 + flat.pad) * flat.step + centre - middle[1]) / half[1]
+        self.across = np.arange(x0 - flat.pad, x1 + flat.pad) * flat.step + centre - middle[0]
+        self.wide = np.maximum(half[0] * radius(self.rows), 1e-6)
+        self.sine = np.clip(self.across[None, :] / self.wide[:, None], -1, 1).astype(np.float32)
+        self._per_radian = float(1 / (columns[1] - columns[0]))
+        self._base = ((np.arcsin(self.sine) - columns[0]) * self._per_radian).astype(np.float32)
+        self._starts = np.arange(len(self.rows), dtype=np.int32)[:, None] * len(columns)
+        self._places: tuple[float, NDArray[np.int32], Plane] | None = None
+
+    def warp(self, source: Plane, pose: Pose) -> Plane:
+        """The texture as it is seen, on the canvas."""
+        if pose.jaw > 0:
+            source = _spoken(source, self.rows, pose.jaw)
+        if self._places is None or self._places[0] != pose.yaw:  # U and V share the places
+            place = self._base - np.float32(pose.yaw * self._per_radian)
+            left = place.astype(np.int32)
+            place -= left
+            left += self._starts
+            self._places = (pose.yaw, left, place)
+        _, left, part = self._places
+        flat = source.ravel()
+        seen: Plane = flat.take(left)
+        right = flat.take(left + 1)
+        right -= seen
+        right *= part
+        seen += right
+        return seen
+
+
+def longitudes(radius: float) -> NDArray[np.float64]:
+    """Longitudes of a texture's columns, radians, fine enough for a head of that radius in samples."""
+    return np.linspace(-_LONGITUDES, _LONGITUDES, max(int(2 * _LONGITUDES * radius * 1.3) // 2 * 2, 16))
+
+
+def _spoken(source: Plane, rows: NDArray[np.float64], jaw: float) -> Plane:
+    """Rows of the texture moved apart at the line of the mouth, pushed together between it and the chin."""
+    gap = _GAP * jaw
+    wanted = np.interp(rows, [-9, _MOUTH - gap * 0.25, _MOUTH + gap * 0.75, _CHIN, 9], [-9, _MOUTH, _MOUTH, _CHIN, 9])
+    place = np.interp(wanted, rows, np.arange(len(rows)))
+    top = np.minimum(place.astype(np.intp), len(rows) - 2)
+    part = (place - top).astype(np.float32)[:, None]
+    opened: Plane = source[top]
+    opened += (source[top + 1] - opened) * part
+    return opened
