@@ -106,7 +106,7 @@ def _camera(draw: np.random.Generator) -> dict[str, Any]:
         "read_noise": round(float(draw.uniform(0.5, 2.0)), 2),
         "shot_noise": round(float(draw.uniform(1.0, 2.5)), 2),
         "blur": round(float(draw.choice([0.0, draw.uniform(0.3, 1.5)])), 2),
-        "texture": round(float(draw.uniform(0.03, 0.1)), 3),
+        "texture": round(float(draw.uniform(0.02, 0.06)), 3),
         "matrix": str(draw.choice(["bt601", "bt709"])),
         "full_range": bool(draw.random() < 0.3),
         "crf": int(draw.integers(18, 34)),

@@ -4,8 +4,8 @@
     python bench/phantom_matrix.py report [--set report] [--cache DIR]    measures; bench/results/phantom_matrix.json
 
 `make` keeps of each recording its signals (`<name>.signals`, or `<name>.noskin` where no skin was found) and its truth
-(`<name>.json`); clips are deleted after use. Thresholds and intervals are calibrated on one set and reported on the
-other.
+(`<name>.json`); clips are deleted after use. With --keep-clips they stay, and --again extracts the signals of those
+that stayed anew; `render` renders only. Thresholds and intervals are calibrated on one set and reported on the other.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import argparse
 import json
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ from evaluation.metrics import interval_coverage, jackknife, upper_bound
 from evaluation.run import Local
 from evaluation.summary import agree, false_answers, figures, refusals
 from evaluation.windows import Row, rows
+from mesh.errors import Failure
 from mesh.parameters import Parameters
 from phantom import PhantomSettings, truth_of, write
 
 WINDOW_S = 10.0
 PROCESSES = 2
 CONDITIONS = ("stratum", "task", "motion", "scene", "light", "amplitude", "crf", "frame_times", "rate", "rate_change")
-KEPT = ("time_s", "heart_rate", "beats_s", "respiration_rate", "breathing_rate", "amplitude_rgb")
+KEPT = ("time_s", "heart_rate", "beats_s", "amplitude_rgb")
+KEPT_OF_PERSON = ("breathing_rate", "sdnn_ms", "rmssd_ms")
 TARGET = {
     "a_rms_still_bpm": 1.0, "a_rms_moving_bpm": 3.0, "coverage_clear": 0.95, "wrong_compressed": 0.01,
     "interval_coverage": (0.87, 0.93), "negatives_without_a_number": 0.99, "clips": 300, "windows": 1000,
@@ -62,27 +64,50 @@ def settings_of(case: Case) -> PhantomSettings:
     return PhantomSettings(**{**case.settings, "amplitude": min(wanted / left, 0.05) if left > 0 else wanted})
 
 
-def make_one(job: tuple[Case, Path]) -> tuple[str, float]:
-    """Render a case, extract its signals, keep both with the truth; seconds that it took."""
-    case, cache = job
+@dataclass(frozen=True)
+class Work:
+    """One case to be made in `cache`."""
+
+    case: Case
+    cache: Path
+    extract: bool
+    keep: bool
+
+
+def make_one(work: Work) -> tuple[str, float, str]:
+    """Render a case, extract its signals, keep both with the truth; name, seconds that it took, what went wrong."""
     start = time.perf_counter()
+    name = work.case.name
+    clip, beside = work.cache / f"{name}.mp4", work.cache / f"{name}.json"
+    if not (clip.is_file() and beside.is_file()):
+        _put(beside, render_one(work.case, clip))
+    if work.extract:
+        try:
+            found = signals_of_clip(clip, Parameters(), installed(), workers=1)
+        except Failure as error:  # the others go on; it stays to be made
+            return name, time.perf_counter() - start, str(error)
+        target = clip.with_suffix(".signals" if found else ".noskin")
+        _put(target, found[0].to_bytes() if found else b"")
+        if not work.keep:
+            clip.unlink()
+    return name, time.perf_counter() - start, ""
+
+
+def render_one(case: Case, clip: Path) -> bytes:
+    """Write the clip; what is true of it as JSON."""
     settings = settings_of(case)
-    with tempfile.TemporaryDirectory(prefix="pulsemesh-matrix-") as folder:
-        clip = Path(folder) / "clip.mp4"
-        truth = write(settings, clip).model_dump(mode="json")
-        found = signals_of_clip(clip, Parameters(), installed(), workers=1)
-        size = clip.stat().st_size
-    content = {key: truth[key] for key in KEPT if key in truth}
+    part = clip.with_name(f".{clip.name}")
+    truth = write(settings, part).model_dump(mode="json")
+    part.replace(clip)
+    content = {key: truth[key] for key in KEPT}
+    content["people"] = [{key: one[key] for key in KEPT_OF_PERSON} for one in truth["people"]]
     content |= {
         "condition": case.condition,
         "stratum": case.stratum,
         "settings": settings.model_dump(mode="json"),
-        "bits_per_pixel": 8 * size / (len(truth["time_s"]) * WIDTH * HEIGHT),
+        "bits_per_pixel": 8 * clip.stat().st_size / (len(truth["time_s"]) * WIDTH * HEIGHT),
     }
-    target = cache / f"{case.name}.signals"
-    _put(target if found else target.with_suffix(".noskin"), found[0].to_bytes() if found else b"")
-    _put(target.with_suffix(".json"), json.dumps(content, separators=(",", ":")).encode())  # last: it ends the case
-    return case.name, time.perf_counter() - start
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -91,18 +116,31 @@ def _put(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
-def make(name: str, cache: Path, size: float, processes: int) -> None:
-    """Make what is not there yet."""
+def made(case: Case, cache: Path, extract: bool) -> bool:
+    """Whether a case has its truth, and its signals (or its clip)."""
+    kept = {suffix: (cache / f"{case.name}{suffix}").is_file() for suffix in (".signals", ".noskin", ".json", ".mp4")}
+    return kept[".json"] and (kept[".signals"] or kept[".noskin"] or (kept[".mp4"] and not extract))
+
+
+def make(given: argparse.Namespace, cache: Path) -> None:
+    """Make what is not there yet; with `--again`, signals of clips that were kept anew."""
     cache.mkdir(parents=True, exist_ok=True)
-    todo = [case for case in design(name, size) if not (cache / f"{case.name}.json").is_file()]
+    extract = given.step == "make"
+    cases = design(given.name, given.size)
+    if given.again:
+        for case in cases:
+            for suffix in (".signals", ".noskin"):
+                (cache / f"{case.name}{suffix}").unlink(missing_ok=True)
+    keep = given.keep_clips or not extract
+    todo = [Work(case, cache, extract, keep) for case in cases if not made(case, cache, extract)]
     print(f"{len(todo)} clips to make in {cache}", flush=True)
     start = time.perf_counter()
     # a fresh process now and then: what libraries leak must not add up over hundreds of clips
-    with multiprocessing.get_context("spawn").Pool(processes, _be_nice, maxtasksperchild=40) as pool:
-        for number, (done, took) in enumerate(pool.imap_unordered(make_one, [(case, cache) for case in todo]), 1):
+    with multiprocessing.get_context("spawn").Pool(given.processes, _be_nice, maxtasksperchild=40) as pool:
+        for number, (done, took, error) in enumerate(pool.imap_unordered(make_one, todo), 1):
             passed = time.perf_counter() - start
             rest = passed / number * (len(todo) - number)
-            print(f"{number} of {len(todo)} {done} {took:.1f} s, {rest / 60:.1f} min to go", flush=True)
+            print(f"{number} of {len(todo)} {done} {took:.1f} s {error}, {rest / 60:.1f} min to go", flush=True)
 
 
 def _be_nice() -> None:
@@ -299,17 +337,19 @@ def report(name: str, cache: Path, processes: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("make", "report"))
+    parser.add_argument("step", choices=("render", "make", "report"))
     parser.add_argument("--set", choices=tuple(SETS), default="report", dest="name")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--size", type=float, default=1.0, help="part of the clips, for trying out")
     parser.add_argument("--processes", type=int, default=PROCESSES)
+    parser.add_argument("--keep-clips", action="store_true", help="do not delete the clips")
+    parser.add_argument("--again", action="store_true", help="extract signals again from clips that were kept")
     given = parser.parse_args()
     cache = given.cache or default_cache(given.name)
-    if given.step == "make":
-        make(given.name, cache, given.size, given.processes)
-    else:
+    if given.step == "report":
         report(given.name, cache, given.processes)
+    else:
+        make(given, cache)
 
 
 if __name__ == "__main__":

@@ -140,9 +140,12 @@ def test_the_shared_fingertips_are_read() -> None:
 def test_phantoms_lie_beside_their_truth(tmp_path: Path) -> None:
     time = np.arange(0, 10, 0.1).tolist()
     truth = {"time_s": time, "heart_rate": [66.0] * 100, "beats_s": np.arange(0, 10, 60 / 66).tolist(),
+             "people": [{"breathing_rate": [14.0] * 100}],
              "condition": {"motion": "still", "skin_tone": "4"}}  # fmt: skip
     for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.json").write_text(json.dumps(truth | ({"heart_rate": None} if name == "b" else {})))
+        (tmp_path / f"{name}.json").write_text(
+            json.dumps(truth | ({"heart_rate": None, "people": []} if name == "b" else {}))
+        )
     (tmp_path / "a.mp4").write_bytes(b"clip")
     (tmp_path / "b.noskin").write_bytes(b"")
     (tmp_path / "c.mkv").write_bytes(b"clip")
@@ -152,7 +155,7 @@ def test_phantoms_lie_beside_their_truth(tmp_path: Path) -> None:
     assert isinstance(a.source, Clip)
     assert isinstance(b.source, Stored)
     assert c.source == Stored(tmp_path / "c.signals")
-    assert a.reference.truths(0, 9) == pytest.approx({"heart_rate": 66})
+    assert a.reference.truths(0, 9) == pytest.approx({"heart_rate": 66, "respiration_rate": 14})
     assert (a.skin_tone, a.conditions) == ("4", {"motion": "still"})
     assert b.reference.pulseless
     assert b.reference.truths(0, 9) == {}

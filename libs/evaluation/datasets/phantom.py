@@ -59,7 +59,7 @@ def reference_of(truth: dict[str, Any]) -> Reference:
     """
     time_s = np.array(truth["time_s"], np.float64)
     rate = truth["heart_rate"]
-    breaths = truth.get("respiration_rate")
+    breaths = truth["people"][0]["breathing_rate"] if truth["people"] else None
     return Reference(
         heart_rate=None if rate is None else Series(time_s, np.array(rate, np.float64)),
         respiration_rate=None if breaths is None else Series(time_s, np.array(breaths, np.float64)),
