@@ -74,8 +74,11 @@ class Flat:
         place = np.clip(self.axis + (np.arange(width) - self.axis) / math.cos(pose.tilt), 0, width - 1.001)
         left = place.astype(np.intp)
         part = (place - left).astype(np.float32)
-        turned: Plane = source[:, left]
-        turned += (source[:, left + 1] - turned) * part
+        turned: Plane = source.take(left, axis=1)
+        right = source.take(left + 1, axis=1)
+        right -= turned
+        right *= part
+        turned += right
         return turned
 
     def move(self, canvas: Plane, pose: Pose) -> Plane:
@@ -146,10 +149,15 @@ def longitudes(radius: float) -> NDArray[np.float64]:
 def _spoken(source: Plane, rows: NDArray[np.float64], jaw: float) -> Plane:
     """Rows of the texture moved apart at the line of the mouth, pushed together between it and the chin."""
     gap = _GAP * jaw
-    wanted = np.interp(rows, [-9, _MOUTH - gap * 0.25, _MOUTH + gap * 0.75, _CHIN, 9], [-9, _MOUTH, _MOUTH, _CHIN, 9])
+    first, last = (int(np.searchsorted(rows, at)) for at in (_MOUTH - gap, _CHIN))
+    wanted = np.interp(
+        rows[first:last],
+        [_MOUTH - gap, _MOUTH - gap * 0.25, _MOUTH + gap * 0.75, _CHIN],
+        [_MOUTH - gap, _MOUTH, _MOUTH, _CHIN],
+    )
     place = np.interp(wanted, rows, np.arange(len(rows)))
     top = np.minimum(place.astype(np.intp), len(rows) - 2)
     part = (place - top).astype(np.float32)[:, None]
-    opened: Plane = source[top]
-    opened += (source[top + 1] - opened) * part
+    opened = source.copy()
+    opened[first:last] = source[top] * (1 - part) + source[top + 1] * part
     return opened

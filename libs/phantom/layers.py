@@ -331,9 +331,9 @@ def _flat_layer(one: Placed, geometry: Flat, plane: int, still: Plane, pulses: l
         cover, texture, waves = halved(cover), halved(texture), [halved(w) for w in waves]
     y0, y1, x0, x1 = geometry.box
     pad = geometry.pad
-    tilts = one.part.follows == "paper"
     rows, columns = np.flatnonzero(cover.max(axis=1) > 0), np.flatnonzero(cover.max(axis=0) > 0)
-    if len(rows) and not tilts and one.part.follows != "nothing":
+    axis = geometry.axis
+    if len(rows) and one.part.follows != "nothing":
         top, left = max(int(rows[0]) - 2 * pad, 0), max(int(columns[0]) - 2 * pad, 0)
         bottom = min(int(rows[-1]) + 1, cover.shape[0] - 2 * pad)
         right = min(int(columns[-1]) + 1, cover.shape[1] - 2 * pad)
@@ -341,7 +341,8 @@ def _flat_layer(one: Placed, geometry: Flat, plane: int, still: Plane, pulses: l
             part = (slice(top, bottom + 2 * pad), slice(left, right + 2 * pad))
             cover, texture, waves = cover[part], texture[part], [w[part] for w in waves]
             y0, y1, x0, x1 = y0 + top, y0 + bottom, x0 + left, x0 + right
-    box = Flat(geometry.step, (y0, y1, x0, x1), pad, geometry.axis)
+            axis -= left
+    box = Flat(geometry.step, (y0, y1, x0, x1), pad, axis)
     still_here = np.ascontiguousarray(texture)
     return Layer(
         box, one.part.person, one.part.follows, np.ascontiguousarray(cover), None, still_here,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import queue
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -22,6 +26,7 @@ from phantom.wave import TICKS, beats, frame_ticks
 
 _AUDIO_RATE = 48_000
 _AUDIO_BLOCK = 1024  # samples of an AAC frame
+_AHEAD = 4  # frames rendered and not yet encoded
 _TONE_HZ, _TONE_SECONDS = 880.0, 0.06
 # ITU-T H.273: (primaries, transfer) of SMPTE 170M and BT.709
 _TAGS = {"bt601": (6, 6), "bt709": (1, 1)}
@@ -59,10 +64,10 @@ def write(
         video = _video_stream(container, settings)
         audio: AudioStream | None = None
         if settings.audio:
-            audio = container.add_stream(_SOUND[settings.codec], rate=_AUDIO_RATE, layout="mono")
+            audio = cast(AudioStream, container.add_stream(_SOUND[settings.codec], rate=_AUDIO_RATE, layout="mono"))
         sound = _sound(settings)
         heard = 0.0
-        for frame in render(settings, gain):
+        for frame in _ahead(render(settings, gain)):
             container.mux(video.encode(_video_frame(frame, int(ticks[frame.index]), settings)))
             while audio is not None and heard <= frame.time:  # both tracks grow together: nothing is held back
                 block = next(sound, None)
@@ -81,9 +86,42 @@ def write(
     return truth
 
 
+def _ahead(frames: Iterator[RenderedFrame]) -> Iterator[RenderedFrame]:
+    """The same frames, rendered in a thread of their own while others are encoded; at most a few wait."""
+    waiting: queue.Queue[RenderedFrame | BaseException | None] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: RenderedFrame | BaseException | None) -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(item, timeout=0.2)
+                return
+
+    def fill() -> None:
+        try:
+            for frame in frames:
+                put(frame)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where the frames are taken
+            put(error)
+
+    thread = threading.Thread(target=fill, name="phantom", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
 def _video_stream(container: OutputContainer, settings: PhantomSettings) -> VideoStream:
     codec = "libx264" if settings.codec == "h264" else "libvpx-vp9"
-    stream = container.add_stream(codec, rate=Fraction(settings.fps).limit_denominator(1001))
+    stream = cast(VideoStream, container.add_stream(codec, rate=Fraction(settings.fps).limit_denominator(1001)))
     stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, _FORMATS[settings.bit_depth]
     stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
     stream.codec_context.options = _x264_options(settings) if settings.codec == "h264" else _vp9_options(settings)

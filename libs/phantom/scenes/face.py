@@ -136,7 +136,7 @@ def _body_sheet(
     settings: PhantomSettings, rng: np.random.Generator, number: int, head: Head, x: Grid, y: Grid, living: bool
 ) -> Sheet:
     """Neck, shoulders and a shirt; of a mannequin the bust."""
-    a, b = head.half
+    a = head.half[0]
     across, down = (x - head.middle[0]) / a, (y - head.middle[1]) / a  # in half widths of the head
     out = np.abs(across)
     base = 1.28 * _ASPECT  # where neck and shoulders meet
