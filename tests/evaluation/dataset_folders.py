@@ -15,11 +15,12 @@ import scipy.io
 from numpy.typing import NDArray
 from PIL import Image
 
-from phantom import PhantomSettings, render
+from phantom import PhantomSettings, render, write
 
 RATE = 78.0
 BREATHS = 15.0
 SECONDS = 12.0
+CLIP_RATES = {"calm": 58.0, "brisk": 102.0}
 
 
 @dataclass(frozen=True)
@@ -207,3 +208,15 @@ def fingertip(root: Path, seconds: int = 70, rate: float = RATE) -> Path:
             writer.writerow([*row, *values[1:]])
         writer.writerow([" Collection Halted", *[50] * 49])
     return root
+
+
+def phantom_clips(folder: Path) -> Path:
+    """Two clips of 21 s with a pulse, one without, and a file that is no clip."""
+    common = {"seconds": 21.0, "width": 320, "height": 240, "amplitude": 0.012, "motion": "still"}
+    scenes = {name: {"scene": "face", "heart_rate": rate} for name, rate in CLIP_RATES.items()}
+    for seed, (name, scene) in enumerate({**scenes, "wall": {"scene": "wall"}}.items()):
+        write(PhantomSettings.model_validate({**common, **scene, "seed": seed}), folder / f"{name}.mp4",
+              folder / f"{name}.json")  # fmt: skip
+    (folder / "broken.mp4").write_bytes(b"no clip")
+    (folder / "broken.json").write_text((folder / "calm.json").read_text())
+    return folder
