@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.signal import detrend, welch
 
 Floats = NDArray[np.float64]
@@ -147,8 +147,9 @@ def spectrum(found: Intervals) -> tuple[Floats, Floats]:
     """
     at, length = found.time_s[found.normal], found.length_s[found.normal]
     time = np.arange(at[0], at[-1], 1 / _RESAMPLED_HZ)
-    # a cubic through clustered points overshoots where intervals are left out; monotone cubics do not
-    wave = detrend(PchipInterpolator(at, length)(time))
+    # a cubic takes least from HF, but overshoots where intervals are left out; monotone cubics do not
+    curve = CubicSpline if found.normal.all() else PchipInterpolator
+    wave = detrend(curve(at, length)(time))
     segment = min(len(wave), round(_SEGMENT_S * _RESAMPLED_HZ))
     size = max(1024, 1 << (segment - 1).bit_length())
     frequency, density = welch(wave, _RESAMPLED_HZ, "hann", segment, nfft=size)
