@@ -112,7 +112,8 @@ class Revolved(Flat):
         super().__init__(flat.step, flat.box, flat.pad, flat.axis)
         y0, y1, x0, x1 = flat.box
         centre = (flat.step - 1) / 2
-        self.rows = (np.arange(y0 - flat.pad, y1 + flat.pad) * flat.step + centre - middle[1]) / half[1]
+        rows = np.arange(y0 - flat.pad, y1 + flat.pad, dtype=np.float64)
+        self.rows: NDArray[np.float64] = (rows * flat.step + (centre - middle[1])) / half[1]
         self.across = np.arange(x0 - flat.pad, x1 + flat.pad) * flat.step + centre - middle[0]
         self.wide = np.maximum(half[0] * radius(self.rows), 1e-6)
         self.sine = np.clip(self.across[None, :] / self.wide[:, None], -1, 1).astype(np.float32)

@@ -82,7 +82,8 @@ def yaw(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.fl
         speed = 10.0 if settings.motion == "rotation10" else 30.0
         way = draw.uniform(0, 2 * _ARC) + speed * time_s
         degrees = half - np.abs(way % (2 * _ARC) - _ARC)
-        return np.deg2rad(degrees)
+        turned: NDArray[np.float64] = np.deg2rad(degrees)
+        return turned
     if settings.motion == "reorient":
         places = np.arange(-half, half + 1, _STEP)
         count = int(np.ceil(settings.seconds)) + 2
@@ -93,7 +94,8 @@ def yaw(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.fl
         second = np.minimum(time_s.astype(np.intp), count - 1)
         part = np.clip((time_s - second) / _TURN_SECONDS, 0, 1)
         smooth = part**3 * (10 - 15 * part + 6 * part**2)  # minimum jerk: Flash and Hogan 1985, J. Neurosci. 5:1688
-        return np.deg2rad(goals[second] + (goals[second + 1] - goals[second]) * smooth)
+        turned = np.deg2rad(goals[second] + (goals[second + 1] - goals[second]) * smooth)
+        return turned
     return np.zeros(len(time_s))
 
 

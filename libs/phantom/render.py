@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom.color import offsets
-from phantom.geometry import Pose
+from phantom.geometry import REST, Pose
 from phantom.layers import Layer, Stage, build_stage, label_layers
 from phantom.light import lamp, light, row_light, stepped
 from phantom.motion import Poses, poses
@@ -151,11 +151,12 @@ def stage_of(settings: PhantomSettings) -> Stage:
 
 
 def _poses_at(moved: Poses, index: int) -> dict[str, Pose]:
+    head, body, paper = (each[index].tolist() for each in (moved.head, moved.body, moved.paper))
     return {
-        "nothing": Pose(),
-        "head": Pose(*moved.head[index].tolist(), yaw=float(moved.yaw[index]), jaw=float(moved.jaw[index])),
-        "body": Pose(*moved.body[index].tolist()),
-        "paper": Pose(*moved.paper[index].tolist(), tilt=float(moved.tilt[index])),
+        "nothing": REST,
+        "head": Pose(head[0], head[1], float(moved.yaw[index]), float(moved.jaw[index])),
+        "body": Pose(body[0], body[1]),
+        "paper": Pose(paper[0], paper[1], tilt=float(moved.tilt[index])),
     }
 
 
@@ -182,7 +183,7 @@ class _Camera:
         pool = np.random.default_rng([settings.seed, 7])
         self._noise = pool.standard_normal(_NOISE_FRAMES * width * height, dtype=np.float32)
         self._scale = 4 if settings.bit_depth == 10 else 1
-        self._spread: Plane | None = None  # standard deviation of the noise in Y of this frame
+        self._spread: Plane = np.zeros((0, 0), np.float32)  # standard deviation of the noise in Y of this frame
 
     def expose(self, picture: Plane, plane: int, level: float, time: float) -> NDArray[np.uint8]:
         """What is stored of one plane; Y has to come first."""
@@ -196,7 +197,7 @@ class _Camera:
             spread *= np.float32(settings.shot_noise**2 / 255)
             spread += np.float32(settings.read_noise**2)
             self._spread = np.sqrt(spread, out=spread)
-        elif plane == 1 and self._spread is not None:
+        elif plane == 1:
             self._spread = self._spread[::2, ::2] * np.float32(0.5)  # a mean of four pixels has half of it
         start = int(self._draw.integers(len(self._noise) - picture.size + 1))
         noise = self._noise[start : start + picture.size].reshape(picture.shape) * self._spread
@@ -206,5 +207,5 @@ class _Camera:
             picture *= np.float32(self._scale)
         picture += np.float32(0.5)  # half a level: conversion to integers cuts
         np.clip(picture, 0, 256 * self._scale - 1, out=picture)
-        stored: NDArray[np.uint8] = picture.astype(np.uint8 if self._scale == 1 else np.uint16)  # type: ignore[assignment]
+        stored: NDArray[np.uint8] = picture.astype(np.uint8 if self._scale == 1 else np.uint16)
         return stored

@@ -147,7 +147,8 @@ def maps_of(settings: PhantomSettings) -> Maps:
     """
     found = stage_of(settings).maps
     turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
-    amplitude, delay, labels = (np.rot90(m, turns) for m in (found.amplitude, found.delay_s, found.labels))
+    amplitude, delay = np.rot90(found.amplitude, turns), np.rot90(found.delay_s, turns)
+    labels = np.rot90(found.labels, turns)
     if not settings.pulsing:
         amplitude = np.zeros_like(amplitude)
     return Maps(amplitude, delay, labels)

@@ -9,7 +9,7 @@ from phantom.scenes.ellipse import WALL_RGB, grain, wall
 from phantom.settings import PhantomSettings
 from phantom.sheet import Grid, Part, Sheet, painted
 from phantom.skin import skin_rgb
-from phantom.texture import Plane, bump, ramp, soft
+from phantom.texture import bump, ramp, soft
 
 # The pulse travels along arteries of the arm at about 8 m/s (carotid-radial pulse wave velocity of healthy adults);
 # skin between them follows later, through small vessels. A forearm in the picture is about 0.25 m long.
@@ -53,11 +53,11 @@ def forearm_parts(settings: PhantomSettings, width: int, height: int, rng: np.ra
     return [wall(settings, rng, WALL_RGB), Part(0, "head", draw)]
 
 
-def _capsule(x: Grid, y: Grid, start: tuple[float, float], end: tuple[float, float], r0: float, r1: float) -> Plane:
+def _capsule(x: Grid, y: Grid, start: tuple[float, float], end: tuple[float, float], r0: float, r1: float) -> Grid:
     """Distance to a rod with round ends whose radius goes from r0 to r1; negative inside."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     part = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
-    distance: Plane = np.hypot(x - start[0] - part * dx, y - start[1] - part * dy) - (r0 + (r1 - r0) * part)
+    distance: Grid = np.hypot(x - start[0] - part * dx, y - start[1] - part * dy) - (r0 + (r1 - r0) * part)
     return distance
 
 
