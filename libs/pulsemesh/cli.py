@@ -77,8 +77,14 @@ def parser() -> argparse.ArgumentParser:
     add_evaluate_options(score)
 
     synthetic = commands.add_parser("phantom", help="render a synthetic clip whose pulse is known")
-    synthetic.add_argument("--out", type=Path, required=True, metavar="CLIP", help="the clip: .mp4, .mov or .mkv")
-    synthetic.add_argument("--truth", type=Path, metavar="JSON", help="where to write what is true of it")
+    synthetic.add_argument(
+        "--out", type=Path, required=True, metavar="CLIP", help="the clip: .mp4, .mov, .mkv or .webm"
+    )
+    synthetic.add_argument("--truth", type=Path, metavar="JSON", help="where to write what is true of it; maps as .npz")
+    synthetic.add_argument("--magnified", type=Path, metavar="CLIP", help="the ideal magnified clip, rendered as well")
+    synthetic.add_argument(
+        "--gain", type=float, default=30.0, metavar="G", help="its pulse is 1 + G times (default: 30)"
+    )
     _add_phantom_options(synthetic)
     return top
 
@@ -176,8 +182,8 @@ def _phantom(given: argparse.Namespace) -> int:
         if (value := getattr(given, name)) is not None
     }
     settings = check(PhantomSettings, values)
-    truth = render_clip(settings, given.out, given.truth)
-    rate = f"{settings.heart_rate:g} bpm" if truth.heart_rate else "none"
+    truth = render_clip(settings, given.out, given.truth, given.magnified, given.gain)
+    rate = ", ".join(f"{p.mean_heart_rate or p.heart_rate[0]:.4g} bpm" for p in truth.people) or "none"
     print(f"{given.out}: {settings.seconds:g} s, {settings.width}x{settings.height}, pulse {rate}")
     return DONE
 
