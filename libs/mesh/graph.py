@@ -124,7 +124,10 @@ STAGES: dict[str, Stage] = {
             "pulse",
             "ppg",
             False,
-            ("filter", "band_low_hz", "band_high_hz", "n_bg_ma", "n_smooth_ma", "method", "rate_window_s"),
+            (
+                "filter", "band_low_hz", "band_high_hz", "n_bg_ma", "n_smooth_ma", "n_bg_s", "n_smooth_s",
+                "detrend", "detrend_hz", "method", "rate_window_s",
+            ),  # fmt: skip
             ("trace", "people"),
             _pulse,
         ),

@@ -84,7 +84,22 @@ class Parameters(BaseModel):
         default=6, ge=1, le=500, description="Window of the moving average that smooths (moving_average only)",
         json_schema_extra={"unit": "frames"},
     )  # fmt: skip
-    method: Literal["pos", "chrom", "green", "white"] = Field(
+    n_bg_s: float | None = Field(
+        default=None, ge=0.05, le=60, description="n_bg_ma in seconds, whatever the frame rate; goes before it",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+    n_smooth_s: float | None = Field(
+        default=None, ge=0, le=15, description="n_smooth_ma in seconds, whatever the frame rate; goes before it",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+    detrend: Literal["none", "smoothness_priors"] = Field(
+        default="none", description="Takes slow changes of the colour away before the method and the band-pass"
+    )
+    detrend_hz: float = Field(
+        default=0.3, ge=0.01, le=2, description="Cut-off (-3 dB) of the detrending (smoothness_priors only)",
+        json_schema_extra={"unit": "Hz"},
+    )  # fmt: skip
+    method: Literal["pos", "chrom", "green", "lgi", "omit", "pbv", "ica", "white"] = Field(
         default="pos", description="How R, G and B become one pulse wave"
     )
     rate_window_s: float = Field(
@@ -121,6 +136,8 @@ class Parameters(BaseModel):
             raise ValueError("band_low_hz must be below band_high_hz")
         if self.n_smooth_ma >= self.n_bg_ma:
             raise ValueError("n_smooth_ma must be below n_bg_ma")
+        if self.n_bg_s is not None and self.n_smooth_s is not None and self.n_smooth_s >= self.n_bg_s:
+            raise ValueError("n_smooth_s must be below n_bg_s")
         if self.skin_point is not None and self.skin_chroma is not None:
             raise ValueError("give skin_point or skin_chroma, not both")
         return self
