@@ -367,6 +367,14 @@ class OutOfTime(Failure):
     default_hint = "Try again, or use a shorter clip."
 
 
+class MissingWeights(Failure):
+    """The weights of a model are not where the settings say, or nowhere."""
+
+    status = 503
+    slug = "missing-weights"
+    title = "The weights of a model are missing"
+
+
 class WorkerCrashed(Failure):
     """A task killed its process again and again."""
 
