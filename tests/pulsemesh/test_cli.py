@@ -125,7 +125,9 @@ def test_phantom_writes_a_clip_and_its_truth(tmp_path: Path) -> None:
     settings = Truth.model_validate_json(truth.read_bytes()).settings
     assert (settings.heart_rate, settings.skin_rgb, settings.variable_rate) == (66, (90, 60, 50), True)
     assert clip.stat().st_size > 500
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"new", "new/clip.mkv", "truth.json"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {
+        "new", "new/clip.mkv", "truth.json", "truth.npz"
+    }  # fmt: skip
 
 
 def test_phantom_refuses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
