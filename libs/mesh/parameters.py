@@ -107,6 +107,24 @@ class Parameters(BaseModel):
         description="Sliding window of the heart rate; the whole clip where that is shorter",
         json_schema_extra={"unit": "s"},
     )  # fmt: skip
+    stress: bool = Field(
+        default=False, description="Give an indication of stress from SDNN and LF/HF; needs 55 s; no diagnosis"
+    )
+    stress_sdnn_ms: float = Field(
+        default=34.0, gt=0, le=500, description="SDNN below which stress is indicated", json_schema_extra={"unit": "ms"}
+    )
+    stress_lf_hf: float = Field(default=5.4, gt=0, le=100, description="LF/HF above which stress is indicated")
+    spo2: bool = Field(
+        default=False, description="Experimental: oxygen saturation; a number only with spo2_a and spo2_b of your own"
+    )
+    spo2_a: float | None = Field(
+        default=None, ge=0, le=200, description="SpO2 = A - B R: the A of your own calibration of this camera and light",
+        json_schema_extra={"unit": "%"},
+    )  # fmt: skip
+    spo2_b: float | None = Field(
+        default=None, ge=-200, le=200, description="SpO2 = A - B R: the B of your own calibration",
+        json_schema_extra={"unit": "%"},
+    )  # fmt: skip
 
     # --- segment
     magnify: Literal["uniform", "facehr", "none"] = Field(
