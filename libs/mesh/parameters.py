@@ -118,7 +118,7 @@ class Parameters(BaseModel):
         default=False, description="Experimental: oxygen saturation; a number only with spo2_a and spo2_b of your own"
     )
     spo2_a: float | None = Field(
-        default=None, ge=0, le=200, description="SpO2 = A - B R: the A of your own calibration of this camera and light",
+        default=None, ge=0, le=200, description="SpO2 = A - B R: the A of your own calibration of camera and light",
         json_schema_extra={"unit": "%"},
     )  # fmt: skip
     spo2_b: float | None = Field(
