@@ -137,13 +137,29 @@ def moving_averages(n_bg: int, n_smooth: int, rate_hz: float) -> Filter:
         Windows in samples.
     rate_hz : float
     """
-    background, smooth = _centred(n_bg), _centred(n_smooth)
-    high_pass = -background
-    high_pass[len(high_pass) // 2] += 1
-    kernel = np.convolve(high_pass, smooth)
-    found = Filter(kernel, rate_hz, 0.0)
-    frequency = np.linspace(0.0, rate_hz / 2, 1025)
-    return Filter(kernel, rate_hz, float(frequency[np.abs(found.gain_at(frequency)).argmax()]))
+    return _cascade(_centred(n_bg), _centred(n_smooth), rate_hz)
+
+
+def moving_averages_s(n_bg_s: float, n_smooth_s: float, rate_hz: float) -> Filter:
+    """The same cascade with its windows in seconds, so that it is the same filter at any frame rate.
+
+    A window of w seconds holds w * rate samples, of which the two outermost have the weight of the part that falls
+    within it: a length that is no whole number of frames is not rounded.
+
+    Parameters
+    ----------
+    n_bg_s, n_smooth_s : float
+        Windows in seconds; one shorter than a frame leaves the signal as it is.
+    rate_hz : float
+
+    Raises
+    ------
+    ValueError
+        If the window that is taken away is no longer than a frame: nothing would be left.
+    """
+    if n_bg_s * rate_hz <= 1:
+        raise ValueError(f"a moving average of {n_bg_s:g} s holds no more than one frame at {rate_hz:g} a second")
+    return _cascade(_centred(n_bg_s * rate_hz), _centred(max(n_smooth_s * rate_hz, 1.0)), rate_hz)
 
 
 def zero_padded_moving_averages(signal: NDArray[np.float64], n_bg: int, n_smooth: int) -> NDArray[np.float64]:
@@ -164,17 +180,27 @@ def zero_padded_moving_averages(signal: NDArray[np.float64], n_bg: int, n_smooth
     return _same(signal - _same(signal, n_bg), n_smooth)
 
 
+def _cascade(background: NDArray[np.float64], smooth: NDArray[np.float64], rate_hz: float) -> Filter:
+    high_pass = -background
+    high_pass[len(high_pass) // 2] += 1
+    kernel = np.convolve(high_pass, smooth)
+    found = Filter(kernel, rate_hz, 0.0)
+    frequency = np.linspace(0.0, rate_hz / 2, 1025)
+    return Filter(kernel, rate_hz, float(frequency[np.abs(found.gain_at(frequency)).argmax()]))
+
+
 def _same(signal: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     full = np.asarray(np.convolve(signal, np.full(n, 1 / n)), np.float64)
     start = (n - 1) // 2  # mode 'same', also where the window is the longer one
     return full[start : start + len(signal)]
 
 
-def _centred(n: int) -> NDArray[np.float64]:
-    if n % 2:
-        return np.full(n, 1 / n)
-    kernel = np.full(n + 1, 1 / n)
-    kernel[[0, -1]] /= 2
+def _centred(n: float) -> NDArray[np.float64]:
+    """A window of `n` samples about its middle; what is over an odd number is shared by two samples at its ends."""
+    half = math.ceil((n - 1) / 2)
+    kernel = np.full(2 * half + 1, 1 / n)
+    if half:
+        kernel[[0, -1]] *= (n - (2 * half - 1)) / 2
     return kernel
 
 

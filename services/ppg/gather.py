@@ -15,7 +15,16 @@ from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Measurement, Person, Plan, RatePoint, Recording, Signal
 from mesh.parameters import Parameters
 from ppg.arrays import to_device, to_host
-from ppg.filters import Filter, butterworth, fir, moving_averages, usable_band, zero_padded_moving_averages
+from ppg.detrend import regularization_of, smoothness_priors
+from ppg.filters import (
+    Filter,
+    butterworth,
+    fir,
+    moving_averages,
+    moving_averages_s,
+    usable_band,
+    zero_padded_moving_averages,
+)
 from ppg.methods import METHODS
 from ppg.patches import LEAST_SAMPLES, coherence, group_length, project
 from ppg.quality import (
@@ -106,9 +115,22 @@ def make_filter(parameters: Parameters, rate_hz: float) -> Filter:
         If its band does not fit the sampling rate.
     """
     if parameters.filter == "moving_average":
-        return moving_averages(parameters.n_bg_ma, parameters.n_smooth_ma, rate_hz)
+        if parameters.n_bg_s is None and parameters.n_smooth_s is None:
+            return moving_averages(parameters.n_bg_ma, parameters.n_smooth_ma, rate_hz)
+        background = parameters.n_bg_ma / rate_hz if parameters.n_bg_s is None else parameters.n_bg_s
+        smooth = parameters.n_smooth_ma / rate_hz if parameters.n_smooth_s is None else parameters.n_smooth_s
+        return moving_averages_s(background, smooth, rate_hz)
     make = fir if parameters.filter == "fir" else butterworth
     return make(parameters.band_low_hz, parameters.band_high_hz, rate_hz)
+
+
+def detrended(parameters: Parameters, rgb: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
+    """Colours float64[..., n] without their slow trend where the parameters ask for it; each keeps its mean."""
+    if parameters.detrend == "none":
+        return rgb
+    cut_off = min(parameters.detrend_hz, 0.4 * rate_hz)
+    wave: NDArray[np.float64] = smoothness_priors(rgb, regularization_of(cut_off, rate_hz))
+    return wave + rgb.mean(axis=-1, keepdims=True)
 
 
 def white_normalised(bgr: NDArray[np.float64], n_bg: int, n_smooth: int) -> NDArray[np.float64]:
@@ -205,7 +227,7 @@ def _person(plan: Plan, parameters: Parameters, person: dict[str, Any], sums: Sk
         measured = Person(id=person["id"], measurements={"heart_rate": refused}, heart_rate_over_time=[], signal=signal)
         filtered, pulse, deltas, rate_hz = np.stack([zeros] * 3), zeros, np.zeros_like(at_frames), None
     else:
-        device = to_device(rgb)
+        device = to_device(detrended(parameters, rgb, rate))
         filtered = to_host(band_pass(device))
         waves = {
             name: to_host(METHODS[name](device, rate, band_pass)) for name in {*_CHECKS, parameters.method}
