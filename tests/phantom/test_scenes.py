@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
 STILL = {
     "seconds": 8.0, "width": 160, "height": 120, "motion": "still", "drift": 0.0, "breathing_motion": 0.0, "seed": 2,
-    "heart_rate": 75.0, "read_noise": 0.6, "shot_noise": 0.3, "amplitude": 0.01,
+    "heart_rate": 75.0, "read_noise": 1.2, "shot_noise": 0.5, "amplitude": 0.01,
 }  # fmt: skip
 
 
@@ -31,6 +31,11 @@ def rgb_of(frame) -> np.ndarray:  # type: ignore[no-untyped-def]
 
 def film(settings: PhantomSettings, frames=None) -> np.ndarray:  # type: ignore[no-untyped-def]
     return np.stack([rgb_of(f) for f in (render(settings) if frames is None else frames)])
+
+
+def eroded(skin: np.ndarray) -> np.ndarray:
+    wide = np.pad(skin, 1)
+    return wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:] & skin
 
 
 def locked_in(settings: PhantomSettings, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,12 +54,15 @@ def test_every_place_pulses_as_strongly_and_as_late_as_the_maps_say(scene: str) 
     skin = maps.labels == 1
     assert 0.05 < skin.mean() < 0.8
     _, pulse = locked_in(clip, film(clip))
-    for channel, expected in enumerate(truth.amplitude_rgb):
-        # the mean over the skin; delays turn the phases apart a little
-        assert abs(pulse[channel][skin].mean()) == pytest.approx(expected, rel=0.04, abs=2e-4)
+    assert maps.amplitude[skin].mean() == pytest.approx(1)
+    inside = eroded(skin)  # at the edge a sample holds some wall
+    for channel, amplitude in enumerate(truth.amplitude_rgb):
+        expected = amplitude * maps.amplitude[inside].mean()
+        # delays turn the phases apart a little
+        assert abs(pulse[channel][inside].mean()) == pytest.approx(expected, rel=0.04, abs=1e-4)
     green = pulse[1]
     strength = np.abs(green) / truth.amplitude_rgb[1]
-    inner = skin & (maps.amplitude > 0)
+    inner = inside & (maps.amplitude > 0)
     assert np.corrcoef(strength[inner], maps.amplitude[inner])[0, 1] > 0.85
     strong = inner & (maps.amplitude > np.quantile(maps.amplitude[inner], 0.97))
     weak = inner & (maps.amplitude < np.median(maps.amplitude[inner]))
@@ -155,7 +163,7 @@ def test_features_move_with_the_head_and_so_does_the_mask() -> None:
         middles.append(np.nonzero(head[10:36])[1].mean())
     # what is skin of the head slides sideways against the hair
     assert abs(np.corrcoef(middles, np.sin(np.deg2rad(truth.yaw_deg)))[0, 1]) > 0.95
-    assert np.ptp(middles) > 6
+    assert np.ptp(middles) > 4
 
 
 def test_the_mask_is_where_the_skin_is() -> None:
@@ -170,12 +178,9 @@ def test_chest_and_shoulders_rise_with_the_breath() -> None:
     truth = truth_of(clip)
     assert np.corrcoef(truth.chest, truth.people[0].breathing)[0, 1] == pytest.approx(-1)
     assert np.ptp(truth.chest) == pytest.approx(2 * 0.02 * 120, rel=0.02)
-    # the shoulder's edge, a column left of the neck
-    edges = []
-    for frame in render(clip):
-        column = frame.v[:, 22].astype(float)
-        edges.append(np.abs(column - column[:30].mean())[30:].cumsum().searchsorted(120))
-    assert np.corrcoef(edges, truth.chest)[0, 1] > 0.8
+    # the shirt is darker than the wall: where the shoulder's edge lies, the higher it is the darker
+    level = [frame.y[80:110, 40:50].mean() for frame in render(clip)]
+    assert np.corrcoef(level, truth.chest)[0, 1] > 0.98
 
 
 def test_talking_opens_the_mouth() -> None:
