@@ -1,0 +1,339 @@
+"""SAM 3 on a device: pictures and a prompt in, probabilities of skin and its instances out.
+
+bfloat16 on CUDA, float32 on a CPU. A prompt's text is encoded once, a picture once for all prompts. Where the device
+runs out of memory the batch is halved; one picture that does not fit is a typed failure, and the model stays usable.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.color import chroma_shape
+from mesh.contracts import Recording
+from mesh.errors import BadParameters, MissingWeights, OutOfMemory
+from segmenter.sam3.instances import without_duplicates
+from segmenter.sam3.pictures import Picture, pixel_values, shown_box, stored_box, to_chroma
+from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.weights import STEPS, find_weights, require_libraries
+
+TOKENS = 32  # of a prompt, as SAM 3 was trained
+Box = tuple[float, float, float, float]
+Tokenizer = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What one prompt found in one picture.
+
+    Attributes
+    ----------
+    skin : float32[h, w]
+        Probability that a sample belongs to what the prompt names, 0-1, at chroma resolution.
+    instances : float32[k, h, w]
+        The same of each instance, highest score first; none overlaps another by more than half.
+    scores : float64[k]
+        0-1: the query's score times the presence score.
+    boxes : float64[k, 4]
+        x0, y0, x1, y1 in luma pixels of the stored picture.
+    """
+
+    skin: NDArray[np.float32]
+    instances: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+
+
+class Sam3:
+    """The image model of SAM 3.
+
+    Parameters
+    ----------
+    model : transformers.Sam3Model
+        On the CPU; it is moved to the device here.
+    tokenizer : callable
+        A tokenizer of `transformers`.
+    settings : Sam3Settings
+
+    Attributes
+    ----------
+    batch : int
+        Pictures that are encoded at once; halved whenever memory does not suffice.
+    ready : bool
+        Whether it was warmed up.
+    """
+
+    def __init__(self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings) -> None:
+        import torch
+
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        bfloat16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        self.dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self.batch = settings.batch
+        self.ready = False
+        self._model = model.to(self.device, self.dtype).eval()
+        self._tokenizer = tokenizer
+        self._texts: dict[str, tuple[Any, Any]] = {}
+        if settings.compile:
+            self._model.vision_encoder.compile(dynamic=False)
+
+    @classmethod
+    def load(cls, settings: Sam3Settings | None = None) -> Sam3:
+        """Find the weights and load them.
+
+        Raises
+        ------
+        MissingWeights
+            If they, or the libraries, are not there, or are not those of SAM 3.
+        BadParameters
+            If the settings name a device that is not there.
+        """
+        settings = settings or Sam3Settings()
+        require_libraries()
+        choose_device(settings.device)
+        weights = find_weights(settings)
+        from transformers import AutoConfig, AutoTokenizer, Sam3Model
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        try:
+            configuration = AutoConfig.from_pretrained(weights.folder)
+            configuration = getattr(configuration, "detector_config", configuration)
+            if configuration.image_size != settings.image_size:
+                configuration.image_size = settings.image_size
+            model, notes = Sam3Model.from_pretrained(
+                weights.folder, config=configuration, use_safetensors=True, output_loading_info=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(weights.folder)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise MissingWeights(f"{weights.folder} cannot be loaded: {error}", hint=STEPS) from error
+        if notes["missing_keys"]:
+            raise MissingWeights(
+                f"{weights.folder} lacks {len(notes['missing_keys'])} of SAM 3's arrays, "
+                f"{min(notes['missing_keys'])} for one",
+                hint=STEPS,
+            )
+        return cls(model, tokenizer, settings)
+
+    def warm_up(self, recording: Recording) -> None:
+        """Run on grey pictures, so that the first real ones wait for no compilation; then it is `ready`.
+
+        Parameters
+        ----------
+        recording : Recording
+            Any clip's: of the size that is expected.
+
+        Raises
+        ------
+        OutOfMemory
+            If not even one picture fits.
+        """
+        shape = chroma_shape(recording)
+        grey = _Grey(np.full((recording.height, recording.width), 128, np.uint8), np.full(shape, 128, np.uint8))
+        for count in sorted({1, self.batch}):
+            self.segment([grey] * count, recording)
+        self.ready = True
+
+    def text_features(self, prompt: str) -> tuple[Any, Any]:
+        """The encoded prompt and its mask, computed once a prompt.
+
+        Returns
+        -------
+        torch.Tensor[1, 32, hidden], torch.Tensor[1, 32]
+
+        Raises
+        ------
+        BadParameters
+            If the prompt is empty or too long.
+        """
+        found = self._texts.get(prompt)
+        if found is None:
+            import torch
+
+            if not prompt.strip():
+                raise BadParameters("the prompt is empty", hint="Name what to find, e.g. skin.")
+            tokens = self._tokenizer(prompt, padding="max_length", max_length=TOKENS, return_tensors="pt")
+            ids, mask = tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
+            if ids.shape[1] > TOKENS:
+                raise BadParameters(
+                    f"the prompt has {ids.shape[1]} tokens, at most {TOKENS} are understood",
+                    hint="Use a short noun phrase.",
+                )
+            with torch.inference_mode():
+                features = self._model.get_text_features(input_ids=ids, attention_mask=mask, return_dict=True)
+            found = self._texts[prompt] = (features.pooler_output, mask)
+        return found
+
+    def segment(
+        self,
+        pictures: Sequence[Picture],
+        recording: Recording,
+        prompts: Sequence[str] | None = None,
+        *,
+        box: Box | None = None,
+    ) -> list[list[Segmentation]]:
+        """What the prompts find in pictures of one clip.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+        recording : Recording
+            For range, matrix, size and rotation.
+        prompts : sequence of str, optional
+            That of the settings if not given.
+        box : tuple of float, optional
+            x0, y0, x1, y1 in luma pixels of the stored picture: an example of what is meant, in every picture.
+
+        Returns
+        -------
+        list of list of Segmentation
+            For each picture, for each prompt.
+
+        Raises
+        ------
+        OutOfMemory
+            If one picture alone needs more memory than the device has; the next call may succeed.
+        BadParameters
+            If a prompt is empty or too long.
+        """
+        wanted = [self.settings.prompt] if prompts is None else list(prompts)
+        done: list[list[Segmentation]] = []
+        while len(done) < len(pictures):
+            part = pictures[len(done) : len(done) + self.batch]
+            found = self._tried(part, recording, wanted, box)
+            if found is not None:
+                done += found
+                continue
+            self._free()
+            if len(part) == 1:
+                raise OutOfMemory(
+                    f"SAM 3 needs more memory than {self.device} has free, even for one picture",
+                    hint=f"Lower SAM3_IMAGE_SIZE (now {self.settings.image_size}), or end what else uses the device.",
+                )
+            self.batch = len(part) // 2
+        return done
+
+    def _tried(
+        self, part: Sequence[Picture], recording: Recording, prompts: list[str], box: Box | None
+    ) -> list[list[Segmentation]] | None:
+        """One batch; None where memory did not suffice. What was allocated is let go of with this frame."""
+        try:
+            return self._segment(part, recording, prompts, box)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            return None
+
+    def _segment(
+        self, part: Sequence[Picture], recording: Recording, prompts: list[str], box: Box | None
+    ) -> list[list[Segmentation]]:
+        import torch
+
+        count = len(part)
+        if self.settings.compile:  # few shapes, so that little is compiled
+            part = [*part, *[part[-1]] * ((1 << (count - 1).bit_length()) - count)]
+        shape = chroma_shape(recording)
+        with torch.inference_mode():
+            pixels = pixel_values(part, recording, self.settings.image_size, self.device, self.dtype)
+            vision = self._model.get_vision_features(pixels)
+            by_prompt = []
+            for prompt in prompts:
+                features, mask = self.text_features(prompt)
+                given = {
+                    "text_embeds": _TextFeatures(features.expand(len(part), -1, -1)),
+                    "attention_mask": mask.expand(len(part), -1),
+                }
+                if box is not None:
+                    centre = torch.tensor(shown_box(recording, box), device=self.device, dtype=self.dtype)
+                    given["input_boxes"] = centre.expand(len(part), 1, 4)
+                    given["input_boxes_labels"] = torch.ones((len(part), 1), dtype=torch.long, device=self.device)
+                output = self._model(vision_embeds=vision, **given)
+                by_prompt.append([self._read(output, number, recording, shape) for number in range(count)])
+        return [list(of_picture) for of_picture in zip(*by_prompt, strict=True)]
+
+    def _read(self, output: Any, number: int, recording: Recording, shape: tuple[int, int]) -> Segmentation:
+        import torch
+
+        skin = to_chroma(output.semantic_seg[number].float().sigmoid(), recording, shape)[0]
+        scores = output.pred_logits[number].float().sigmoid() * output.presence_logits[number].float().sigmoid()
+        top = torch.topk(scores, min(len(scores), 2 * self.settings.instances))
+        chosen = top.indices[top.values > self.settings.score]
+        masks = output.pred_masks[number][chosen].float().sigmoid()
+        values = scores[chosen].double().cpu().numpy()
+        kept = without_duplicates((masks > 0.5).cpu().numpy(), values)[: self.settings.instances]
+        boxes = output.pred_boxes[number][chosen].double().cpu().numpy()
+        order = torch.from_numpy(kept).to(masks.device)
+        return Segmentation(
+            skin,
+            to_chroma(masks[order], recording, shape),
+            values[kept],
+            np.array([stored_box(recording, tuple(box)) for box in boxes[kept]], np.float64).reshape(-1, 4),
+        )
+
+    def _free(self) -> None:
+        import torch
+
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def memory_bytes(self) -> int | None:
+        """Bytes of the device that are in use at most since the start; None on a CPU."""
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(self.device)) if self.device.type == "cuda" else None
+
+
+@dataclass(frozen=True)
+class _TextFeatures:
+    """What `Sam3Model` reads of encoded text."""
+
+    pooler_output: Any
+
+
+@dataclass(frozen=True)
+class _Grey:
+    y: NDArray[np.uint8]
+    u: NDArray[np.uint8]
+
+    @property
+    def v(self) -> NDArray[np.uint8]:
+        return self.u
+
+
+def choose_device(wanted: str) -> Any:
+    """The device of a setting; `auto` is the first CUDA device, or the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    BadParameters
+        If a CUDA device is asked for that is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise BadParameters(f"SAM3_DEVICE={wanted}: there are {count} CUDA devices", hint="Use auto or cpu.")
+    return device
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "CUDA out of memory" in str(error)
