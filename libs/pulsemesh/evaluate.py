@@ -23,9 +23,10 @@ from evaluation.windows import Measured, Span, spans
 from mesh.contracts import DISCLAIMER, Measurement, Person, Result, State
 from mesh.parameters import Parameters
 from pulsemesh.arguments import ArgumentError, check
-from pulsemesh.client import GatewayClient, one_line
+from pulsemesh.client import GatewayClient, GatewayRefusal, one_line
 
 LONGEST_WINDOW_S = 60.0  # of a gateway's heart rate over time
+OF_THE_CLIP = frozenset({400, 413, 415, 422})  # refusals that are one clip's fault: the others go on
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,13 @@ class Remote:
             parameters["rate_window_s"] = window_s
         with tempfile.TemporaryDirectory(prefix="pulsemesh-evaluation-") as folder:
             clip = clip_of(recording, Path(folder))
-            *_, view = self.client.watch(self.client.submit(clip, parameters).id)
+            try:
+                job = self.client.submit(clip, parameters)
+            except GatewayRefusal as refusal:
+                if refusal.status in OF_THE_CLIP:
+                    raise DatasetError(str(refusal)) from None
+                raise
+            *_, view = self.client.watch(job.id)
             if view.state is not State.SUCCEEDED:
                 raise DatasetError(one_line(view.problem) if view.problem is not None else f"the job was {view.state}")
             report = Path(folder) / "result.json"
@@ -145,13 +152,13 @@ class Remote:
         person = max(result.people, key=lambda one: one.signal.skin_fraction)
         return Observed(
             [
-                (span, Measured(_in_window(person, span, result.recording.duration_s)))
+                (span, Measured(in_window(person, span, result.recording.duration_s)))
                 for span in spans(result.recording.duration_s, window_s)
             ]
         )
 
 
-def _in_window(person: Person, span: Span, duration_s: float) -> dict[str, Measurement]:
+def in_window(person: Person, span: Span, duration_s: float) -> dict[str, Measurement]:
     """All measurements where the window is the recording, else the heart rate of the point nearest to its middle."""
     if span.start_s == 0 and span.end_s >= 0.98 * duration_s:
         return person.measurements
