@@ -119,7 +119,7 @@ STAGES: dict[str, Stage] = {
         Stage("skin", "segmenter", False, ("segmenter", "skin_point", "skin_chroma"), ("split",), _skin),
         Stage("mask", "segmenter", True, ("chroma_similarity", "key"), ("skin",), _mask),
         Stage("people", "segmenter", False, (), ("mask",), _people),
-        Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace),
+        Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
         Stage(
             "pulse",
             "ppg",

@@ -15,8 +15,9 @@ from mesh.contracts import Plan, Task
 from mesh.errors import Internal
 from mesh.stages import Inputs, Output
 from ppg.gather import gather_pulse
+from ppg.profiles import BINS, STRIPS, frame_profiles
 from ppg.trace_blob import Trace
-from ppg.traces import frame_sums, patch_grid
+from ppg.traces import clipped, frame_sums, luma_sums, patch_grid
 
 
 def _plan(inputs: Inputs) -> Plan:
@@ -36,22 +37,30 @@ def trace(task: Task, inputs: Inputs) -> Iterator[Output]:
     masks = read_masks(inputs.one("mask").read())
     grid = patch_grid(masks.shape, task.parameters.patch_size)
     sums: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]] = {}
+    at_limit: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]] = {}
+    profiles = np.zeros((0 if masks.empty else chunk.frames, 2, STRIPS, BINS), np.uint16)
     concealed = 0
     if not masks.empty:
         decoded = frames(plan, inputs.of("chunk"))
         row = 0
         for frame, mask in zip(decoded, masks.frames(), strict=False):
             concealed += frame.concealed
+            luma = luma_sums(frame.y, grid.shape)
+            profiles[row] = frame_profiles(luma)
             ids = {instance.id for instance in mask.instances}
+            beyond = clipped(luma, frame.u, frame.v, plan.recording.full_range)
             for label in sorted(ids):
                 inside = mask.labels if ids == {1} else (mask.labels == label).view(np.uint8)
                 if label not in sums:
                     sums[label] = np.zeros((chunk.frames, 4, grid.count), np.uint32)
-                sums[label][row] = frame_sums(frame.y, frame.u, frame.v, inside, grid)
+                    at_limit[label] = np.zeros(chunk.frames, np.uint32)
+                sums[label][row] = frame_sums(frame.y, frame.u, frame.v, inside, grid, luma)
+                at_limit[label][row] = np.count_nonzero(beyond & inside)
             row += 1
         if row != chunk.frames:
             raise Internal(f"chunk {task.index} gave {row} of {chunk.frames} frames")
-    yield Output("trace", str(task.index), Trace(grid, chunk.first, chunk.frames, concealed, sums).to_bytes())
+    found = Trace(grid, chunk.first, chunk.frames, concealed, sums, at_limit, profiles)
+    yield Output("trace", str(task.index), found.to_bytes())
 
 
 def pulse(task: Task, inputs: Inputs) -> Iterator[Output]:

