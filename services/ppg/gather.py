@@ -129,8 +129,7 @@ def detrended(parameters: Parameters, rgb: NDArray[np.float64], rate_hz: float) 
     if parameters.detrend == "none":
         return rgb
     cut_off = min(parameters.detrend_hz, 0.4 * rate_hz)
-    wave: NDArray[np.float64] = smoothness_priors(rgb, regularization_of(cut_off, rate_hz))
-    return wave + rgb.mean(axis=-1, keepdims=True)
+    return np.asarray(smoothness_priors(rgb, regularization_of(cut_off, rate_hz)) + rgb.mean(axis=-1, keepdims=True))
 
 
 def white_normalised(bgr: NDArray[np.float64], n_bg: int, n_smooth: int) -> NDArray[np.float64]:
