@@ -82,4 +82,5 @@ def _divisors(height: int, width: int) -> NDArray[np.int64]:
     """Pixels of Y in each bin, at least 1."""
     deep = np.diff(strip_edges(width))[:, None] * bin_counts(height)
     wide = np.diff(strip_edges(height))[:, None] * bin_counts(width)
-    return np.maximum(_PIXELS * np.stack([deep, wide]), 1)
+    pixels: NDArray[np.int64] = np.maximum(_PIXELS * np.stack([deep, wide]), 1)
+    return pixels
