@@ -59,7 +59,7 @@ def gaps(times: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(times) < 2:
         return np.zeros((0, 2))
     steps = np.diff(times)
-    at = np.flatnonzero(steps > max(_GAP_STEPS * float(np.median(steps)), _GAP_S))
+    at = np.flatnonzero(steps > max(_GAP_STEPS * float(np.median(steps)), _GAP_S) + _SAME_S)
     return np.stack([times[at], times[at + 1]], axis=-1)
 
 
