@@ -25,7 +25,9 @@ def rgb_of(frame) -> np.ndarray:  # type: ignore[no-untyped-def]
     scale = 4 if frame.y.dtype == np.uint16 else 1
     height, width = frame.u.shape
     luma = frame.y.reshape(height, 2, width, 2).mean(axis=(1, 3)) / scale
-    yuv = np.stack([(luma - 16) * 255 / 219, (frame.u / scale - 128.0) * 255 / 224, (frame.v / scale - 128.0) * 255 / 224])
+    yuv = np.stack(
+        [(luma - 16) * 255 / 219, (frame.u / scale - 128.0) * 255 / 224, (frame.v / scale - 128.0) * 255 / 224]
+    )
     return np.tensordot(TO_RGB, yuv, axes=1)
 
 
@@ -67,7 +69,9 @@ def test_every_place_pulses_as_strongly_and_as_late_as_the_maps_say(scene: str) 
     strong = inner & (maps.amplitude > np.quantile(maps.amplitude[inner], 0.97))
     weak = inner & (maps.amplitude < np.median(maps.amplitude[inner]))
     for place in (strong, weak):
-        assert abs(green[place].mean()) / truth.amplitude_rgb[1] == pytest.approx(maps.amplitude[place].mean(), rel=0.05)
+        assert abs(green[place].mean()) / truth.amplitude_rgb[1] == pytest.approx(
+            maps.amplitude[place].mean(), rel=0.05
+        )
     omega = 2 * np.pi * clip.heart_rate / 60
     found = -np.angle(green) / omega
     for low, high in ((0, 0.15), (0.4, 0.6), (0.85, 1)):

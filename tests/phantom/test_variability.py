@@ -48,9 +48,7 @@ def test_sdnn_and_rmssd_are_the_set_ones_over_many_seeds(given_: dict[str, float
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 3.0])
 def test_the_bands_have_the_set_ratio(ratio: float) -> None:
-    both = [
-        band_powers(PhantomSettings(seconds=600, heart_rate=75, sdnn=50, lf_hf=ratio, seed=s)) for s in range(8)
-    ]
+    both = [band_powers(PhantomSettings(seconds=600, heart_rate=75, sdnn=50, lf_hf=ratio, seed=s)) for s in range(8)]
     low, high = np.mean(both, axis=0)
     assert low / high == pytest.approx(ratio, rel=0.2)
     assert low + high == pytest.approx(0.05**2, rel=0.2)
