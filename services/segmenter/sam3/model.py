@@ -7,6 +7,7 @@ runs out of memory the batch is halved; one picture that does not fit is a typed
 from __future__ import annotations
 
 import gc
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -200,8 +201,11 @@ class Sam3:
         OutOfMemory
             If one picture alone needs more memory than the device has; the next call may succeed.
         BadParameters
-            If a prompt is empty or too long.
+            If a prompt is empty or too long, or a box is given and torchvision, which reads the picture under
+            it, is not installed.
         """
+        if box is not None and importlib.util.find_spec("torchvision") is None:
+            raise BadParameters("an example box needs torchvision", hint="Install the build that fits torch.")
         wanted = [self.settings.prompt] if prompts is None else list(prompts)
         done: list[list[Segmentation]] = []
         while len(done) < len(pictures):

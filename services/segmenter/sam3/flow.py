@@ -1,0 +1,212 @@
+"""Dense optical flow between pictures of low resolution: where a sample of one lies in the other.
+
+Lucas and Kanade's least squares (IJCAI 1981), coarse to fine, with the gradients of the target picture throughout
+(Baker and Matthews, IJCV 2004, inverse compositional), smoothed on every level by a normalised convolution (Knutsson and
+Westin, CVPR 1993), which carries motion from where there is texture to where there is none. Pictures are compared
+after their local mean is taken away and their contrast is made even: light that drifts, and skin that pulses, is no
+motion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+SIDE = 160  # most samples of the longer side
+_COARSEST = 10  # least samples of the shorter side on the coarsest level
+_LOCAL = 8.0  # standard deviation of the local mean that is taken away, samples
+_WINDOW = 5  # side of the window of least squares, samples
+_STEPS = 3  # on each level
+_MOST_STEP = 1.0  # samples that one step may move: linearisation holds no further
+_NOISE = 1.5  # levels: gradients weaker than this are no texture
+_SMOOTH = 2.0  # standard deviation of the smoothing, samples
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FlowPicture:
+    """A picture made ready for flow.
+
+    Attributes
+    ----------
+    levels : list of float32[h, w]
+        Without local mean, finest first, each half the one before.
+    """
+
+    levels: list[Array]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the finest level."""
+        return self.levels[0].shape[0], self.levels[0].shape[1]
+
+
+def flow_picture(luma: NDArray[np.uint8], side: int = SIDE) -> FlowPicture:
+    """Make a luma plane ready for flow.
+
+    Parameters
+    ----------
+    luma : uint8[height, width]
+    side : int
+        The longer side is averaged down to at most this.
+
+    Returns
+    -------
+    FlowPicture
+    """
+    factor = max(1, -(-max(luma.shape) // side))
+    small = _averaged(luma, factor)
+    small = ndimage.gaussian_filter(small, 0.7, mode="nearest", truncate=3.0)
+    small = small - ndimage.gaussian_filter(small, _LOCAL, mode="nearest", truncate=2.5)
+    levels = [small]
+    while min(levels[-1].shape) >= 2 * _COARSEST:
+        blurred = ndimage.gaussian_filter(levels[-1], 1.0, mode="nearest", truncate=2.5)
+        levels.append(np.ascontiguousarray(blurred[::2, ::2]))
+    return FlowPicture(levels)
+
+
+def _averaged(plane: NDArray[np.uint8], factor: int) -> Array:
+    """Means over square blocks; the edge is repeated where blocks do not fit."""
+    if factor == 1:
+        return plane.astype(np.float32)
+    height, width = plane.shape
+    more = (-height % factor, -width % factor)
+    if any(more):
+        plane = np.pad(plane, ((0, more[0]), (0, more[1])), mode="edge")
+    rows, columns = plane.shape[0] // factor, plane.shape[1] // factor
+    sums = plane.reshape(rows, factor, -1).sum(axis=1, dtype=np.uint32).reshape(rows, columns, factor).sum(axis=2)
+    return np.asarray(sums / np.float32(factor * factor), np.float32)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Bilinear sampling of maps at displaced positions, prepared once for many maps.
+
+    Positions outside are moved to the nearest edge.
+    """
+
+    shape: tuple[int, int]
+    corner: NDArray[np.intp]
+    right: Array
+    down: Array
+
+    @classmethod
+    def of(cls, flow: Array) -> Sampler:
+        """Of a displacement float32[2, h, w] in samples, x first."""
+        _, height, width = flow.shape
+        x = np.clip(flow[0] + np.arange(width, dtype=np.float32), 0, width - 1)
+        y = np.clip(flow[1] + np.arange(height, dtype=np.float32)[:, None], 0, height - 1)
+        column = np.minimum(x.astype(np.intp), max(width - 2, 0))
+        row = np.minimum(y.astype(np.intp), max(height - 2, 0))
+        right, down = (x - column).astype(np.float32), (y - row).astype(np.float32)
+        return cls((height, width), (row * width + column).ravel(), right.ravel(), down.ravel())
+
+    def __call__(self, image: Array) -> Array:
+        """A map float32[h, w], sampled."""
+        height, width = self.shape
+        flat = np.ascontiguousarray(image).ravel()
+        across, below = (1 if width > 1 else 0), (width if height > 1 else 0)
+        upper = _between(flat, self.corner, across, self.right)
+        lower = _between(flat, self.corner + below, across, self.right)
+        upper += (lower - upper) * self.down
+        return upper.reshape(self.shape)
+
+
+def _between(flat: Array, corner: NDArray[np.intp], across: int, part: Array) -> Array:
+    left = flat[corner]
+    left += (flat[corner + across] - left) * part
+    return left
+
+
+def resized(flow: Array, shape: tuple[int, int]) -> Array:
+    """A displacement field at another resolution, its lengths in samples of that one.
+
+    Parameters
+    ----------
+    flow : float32[2, h, w]
+    shape : tuple of int
+        Height and width wanted.
+
+    Returns
+    -------
+    float32[2, height, width]
+    """
+    _, height, width = flow.shape
+    if (height, width) == shape:
+        return flow
+    scale_y, scale_x = shape[0] / height, shape[1] / width
+    y = np.clip((np.arange(shape[0]) + 0.5) / scale_y - 0.5, 0, height - 1)
+    x = np.clip((np.arange(shape[1]) + 0.5) / scale_x - 0.5, 0, width - 1)
+    row, column = np.minimum(y.astype(np.intp), max(height - 2, 0)), np.minimum(x.astype(np.intp), max(width - 2, 0))
+    below, across = np.minimum(row + 1, height - 1), np.minimum(column + 1, width - 1)
+    down, right = (y - row).astype(np.float32)[:, None], (x - column).astype(np.float32)
+    rows = flow[:, row] * (1 - down) + flow[:, below] * down
+    field = rows[:, :, column] * (1 - right) + rows[:, :, across] * right
+    return np.asarray(field * np.array([scale_x, scale_y], np.float32)[:, None, None], np.float32)
+
+
+def dense_flow(source: FlowPicture, target: FlowPicture, start: Array | None = None) -> Array:
+    """Displacement F with source(x + F(x)) = target(x).
+
+    Parameters
+    ----------
+    source, target : FlowPicture
+        Of one size.
+    start : float32[2, h, w], optional
+        A first guess at the finest level, e.g. the flow of the frame before.
+
+    Returns
+    -------
+    float32[2, h, w]
+        x and y in samples of the finest level. What lies in `source` can be drawn on `target` by sampling it there.
+
+    Raises
+    ------
+    ValueError
+        If the pictures differ in size.
+    """
+    if source.shape != target.shape:
+        raise ValueError(f"pictures of {source.shape} and {target.shape}: wanted one size")
+    flow: Array | None = None
+    for level in range(len(target.levels) - 1, -1, -1):
+        shape = (target.levels[level].shape[0], target.levels[level].shape[1])
+        if flow is None:
+            flow = np.zeros((2, *shape), np.float32) if start is None else resized(start, shape)
+        else:
+            flow = resized(flow, shape)
+        flow = _refined(source.levels[level], target.levels[level], flow)
+    assert flow is not None
+    return flow
+
+
+def _window(image: Array) -> Array:
+    return ndimage.uniform_filter(image, _WINDOW, mode="nearest")
+
+
+def _refined(source: Array, target: Array, flow: Array) -> Array:
+    """Least squares of the difference on the gradients of `target`, in windows."""
+    gradient_y, gradient_x = np.gradient(target)
+    xx, xy, yy = _window(gradient_x**2), _window(gradient_x * gradient_y), _window(gradient_y**2)
+    noise = np.float32(_NOISE**2 / 4)  # of a gradient, the half difference of two samples, at noise of _NOISE levels
+    xx_n, yy_n = xx + noise, yy + noise
+    determinant = xx_n * yy_n - xy * xy
+    trust = (determinant - noise * noise) / (xx_n + yy_n)  # 0 without texture, half the gradient's power at a corner
+    trust += np.float32(1e-3) * noise
+    for _ in range(_STEPS):
+        difference = target - Sampler.of(flow)(source)
+        bx, by = _window(gradient_x * difference), _window(gradient_y * difference)
+        step = np.stack([yy_n * bx - xy * by, xx_n * by - xy * bx]) / determinant
+        flow = flow + np.clip(step, -_MOST_STEP, _MOST_STEP)
+        flow = _smoothed(flow, trust)
+    return flow
+
+
+def _smoothed(flow: Array, trust: Array) -> Array:
+    weight = ndimage.gaussian_filter(trust, _SMOOTH, mode="nearest", truncate=2.0)
+    return np.stack(
+        [ndimage.gaussian_filter(part * trust, _SMOOTH, mode="nearest", truncate=2.0) / weight for part in flow]
+    )
