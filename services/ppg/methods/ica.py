@@ -22,10 +22,11 @@ def ica(rgb: Any, rate_hz: float, band_pass: BandPass) -> Any:
 
     In windows of 30 s: the channels are detrended, centred and whitened; the component whose normalised power
     spectrum has the highest peak in 0.7-4 Hz is the pulse (Poh 2011). The papers use JADE; FastICA (Hyvarinen 1999,
-    log cosh) starts from the principal axes here, so that nothing is drawn at random. The band-pass takes the place
-    of the detrending: being linear it leaves the mixture what it is. Sign and scale, which ICA leaves open, are
-    those of the component's share of the green channel. Windows overlap by half and are added with a Hann taper. It
-    runs on the CPU; scikit-learn is imported at the first call.
+    log cosh, one component after the other, which converges where all at once may circle) starts from the principal
+    axes here, so that nothing is drawn at random. The band-pass takes the place of the detrending: being linear it leaves the mixture what it is. Sign and scale, which ICA leaves open, are
+    those of the component's share of the green channel. Windows overlap by half and are added with a Hann taper.
+    A nuisance more periodic than the pulse is taken for it. It runs on the CPU; scikit-learn is imported at the
+    first call.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ def _green_share(colour: NDArray[np.float64], rate_hz: float) -> NDArray[np.floa
         return np.zeros(samples)
     scaled = np.divide(centred, levels, out=np.zeros_like(centred), where=levels > 1e-12)
     power, axes = np.linalg.eigh(scaled @ scaled.T / samples)
+    axes = axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)  # the sign is LAPACK's whim; the start must not hang on it
     kept = power > _RANK * power[-1]
     white = (axes[:, kept] / np.sqrt(power[kept])).T @ scaled
     sources = _rotated(white)
@@ -78,11 +80,11 @@ def _rotated(white: NDArray[np.float64]) -> NDArray[np.float64]:
         warnings.simplefilter("ignore", ConvergenceWarning)  # Gaussian noise has no independent components
         _, _, sources = fastica(
             white.T,
-            algorithm="parallel",
+            algorithm="deflation",
             whiten=False,
             fun="logcosh",
             w_init=np.eye(len(white)),
-            max_iter=200,
-            tol=1e-4,
+            max_iter=1000,
+            tol=1e-10,
         )
     return np.asarray(sources.T, np.float64)
