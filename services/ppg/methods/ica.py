@@ -23,10 +23,10 @@ def ica(rgb: Any, rate_hz: float, band_pass: BandPass) -> Any:
     In windows of 30 s: the channels are detrended, centred and whitened; the component whose normalised power
     spectrum has the highest peak in 0.7-4 Hz is the pulse (Poh 2011). The papers use JADE; FastICA (Hyvarinen 1999,
     log cosh, one component after the other, which converges where all at once may circle) starts from the principal
-    axes here, so that nothing is drawn at random. The band-pass takes the place of the detrending: being linear it leaves the mixture what it is. Sign and scale, which ICA leaves open, are
-    those of the component's share of the green channel. Windows overlap by half and are added with a Hann taper.
-    A nuisance more periodic than the pulse is taken for it. It runs on the CPU; scikit-learn is imported at the
-    first call.
+    axes here, so that nothing is drawn at random. The band-pass takes the place of the detrending: being linear it
+    leaves the mixture what it is. Sign and scale, which ICA leaves open, are those of the component's share of the
+    green channel. Windows overlap by half and are added with a Hann taper. A nuisance more periodic than the pulse
+    is taken for it. It runs on the CPU; scikit-learn is imported at the first call.
 
     Parameters
     ----------
