@@ -1,10 +1,9 @@
 """Dense optical flow between pictures of low resolution: where a sample of one lies in the other.
 
 Lucas and Kanade's least squares (IJCAI 1981), coarse to fine, with the gradients of the target picture throughout
-(Baker and Matthews, IJCV 2004, inverse compositional), smoothed on every level by a normalised convolution (Knutsson and
-Westin, CVPR 1993), which carries motion from where there is texture to where there is none. Pictures are compared
-after their local mean is taken away and their contrast is made even: light that drifts, and skin that pulses, is no
-motion.
+(Baker and Matthews, IJCV 2004, inverse compositional), smoothed on every level by a normalised convolution (Knutsson
+and Westin, CVPR 1993), which carries motion from where there is texture to where there is none. Pictures are compared
+without their local mean: light that drifts, and skin that pulses, is no motion.
 """
 
 from __future__ import annotations
@@ -189,7 +188,7 @@ def _window(image: Array) -> Array:
 
 def _refined(source: Array, target: Array, flow: Array) -> Array:
     """Least squares of the difference on the gradients of `target`, in windows."""
-    gradient_y, gradient_x = np.gradient(target)
+    gradient_y, gradient_x = np.asarray(np.gradient(target), np.float32)
     xx, xy, yy = _window(gradient_x**2), _window(gradient_x * gradient_y), _window(gradient_y**2)
     noise = np.float32(_NOISE**2 / 4)  # of a gradient, the half difference of two samples, at noise of _NOISE levels
     xx_n, yy_n = xx + noise, yy + noise
