@@ -27,7 +27,7 @@ MOST_JITTER_S = 0.03  # a frame at 30 a second
 MOST_JITTER_SHARE = 0.7  # of the variance that is seen
 
 _RESAMPLED_HZ = 4.0
-_NEIGHBOURS = 2  # intervals on each side that say what is normal
+_NEIGHBOURS = 3  # intervals on each side that say what is normal
 _Z90 = 1.6449
 _SEGMENT_S = 120.0
 
@@ -77,7 +77,7 @@ class Estimate:
 def intervals(beats_s: Floats, good: NDArray[np.bool_] | None = None, jitter_s: float = 0.0) -> Intervals:
     """Intervals between beats, and which of them are normal.
 
-    Malik's rule, against the median of the two intervals on either side rather than the one before: that one may be
+    Malik's rule, against the median of the three intervals on either side rather than the one before: that one may be
     odd itself. A premature beat makes two odd intervals, a missed beat one of double length, an extra beat two short
     ones; all of these are left out, none is made up.
 
