@@ -20,6 +20,7 @@ from phantom.wave import harmonics
 
 _TOLERANCE = 0.005  # of the amplitude: what the interpolation over delays may miss
 _MOST_NODES = 8
+_PAPER_LIGHT = 0.12
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Layer:
             texture *= self.gain
         elif pose.tilt:
             texture, cover = self.geometry.warp(texture, pose), self.geometry.warp(cover, pose)
+            texture *= np.float32(1 - _PAPER_LIGHT * math.sin(pose.tilt))  # turned to the light or away from it
         return self.geometry.move(cover, pose), self.geometry.move(texture, pose)
 
 
@@ -177,10 +179,12 @@ def _head_cover(geometry: Revolved) -> Plane:
     return cover
 
 
-def _head_shade(geometry: Revolved) -> Plane:
-    """Light from the front, a little from the left and above. It stays while the head turns."""
+def _head_shade(geometry: Revolved, side_light: float) -> Plane:
+    """Light from the front and above, and from the left. It stays while the head turns."""
     facing = np.sqrt(np.maximum(1 - geometry.sine.astype(np.float64) ** 2, 0))
-    shade: Plane = (0.60 + 0.44 * facing**0.8 - 0.05 * geometry.sine - 0.04 * geometry.rows[:, None]).astype(np.float32)
+    shade: Plane = (
+        0.60 + 0.44 * facing**0.8 - 0.5 * side_light * geometry.sine - 0.04 * geometry.rows[:, None]
+    ).astype(np.float32)
     return shade
 
 
@@ -312,7 +316,7 @@ def _layers(
     for plane in range(3):
         geometry = one.luma if plane == 0 else one.chroma
         if isinstance(geometry, Revolved):
-            layers.append(_head_layer(one, geometry, plane, still, pulses, moving))
+            layers.append(_head_layer(one, geometry, plane, still, pulses, moving, settings.side_light))
         else:
             layers.append(_flat_layer(one, geometry, plane, still, pulses))
     return layers
@@ -350,12 +354,14 @@ def _flat_layer(one: Placed, geometry: Flat, plane: int, still: Plane, pulses: l
     )  # fmt: skip
 
 
-def _head_layer(one: Placed, geometry: Revolved, plane: int, still: Plane, pulses: list[Plane], moving: bool) -> Layer:
+def _head_layer(
+    one: Placed, geometry: Revolved, plane: int, still: Plane, pulses: list[Plane], moving: bool, side_light: float
+) -> Layer:
     texture, waves = still[plane], [p[plane] for p in pulses]
     if plane:
         texture, waves = halved(texture), [halved(w) for w in waves]
     cover = _head_cover(geometry)
-    gain = _head_shade(geometry) * cover
+    gain = _head_shade(geometry, side_light) * cover
     if moving:
         return Layer(
             geometry, one.part.person, one.part.follows, cover, gain, np.ascontiguousarray(texture),
@@ -379,7 +385,7 @@ def still_picture(settings: PhantomSettings, parts: list[Part], width: int, heig
             gain = _head_cover(geometry)
         cover = geometry.move(gain, REST)
         if isinstance(geometry, Revolved):
-            gain = gain * _head_shade(geometry)
+            gain = gain * _head_shade(geometry, settings.side_light)
         for plane in range(3):
             texture = geometry.warp(np.ascontiguousarray(one.sheet.rgb[plane]), REST) * gain
             here = picture[plane, y0:y1, x0:x1]

@@ -55,6 +55,24 @@ def row_light(settings: PhantomSettings, time: float, rows: int) -> NDArray[np.f
     return level
 
 
+def column_light(settings: PhantomSettings, columns: int) -> NDArray[np.float64]:
+    """Steady light on every column: a window at the left; about 1.
+
+    Parameters
+    ----------
+    settings : PhantomSettings
+    columns : int
+        Of the picture as it is seen.
+
+    Returns
+    -------
+    float64[columns]
+    """
+    strength = 0.0 if settings.scene == "ellipse" else settings.side_light
+    level: NDArray[np.float64] = 1 + strength * (0.5 - (np.arange(columns) + 0.5) / columns)
+    return level
+
+
 def stepped(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """0 or 1 in turn, changing every `step_seconds`."""
     state: NDArray[np.float64] = np.floor_divide(time_s, settings.step_seconds) % 2

@@ -17,7 +17,7 @@ _TURN_SECONDS = 0.45  # from one orientation to the next
 _TREMOR_HZ = (8.0, 12.0)  # physiological tremor of the hand: Elble and Randall 1978, EEG Clin. Neurophysiol. 44:72
 _TREMOR = 0.0016  # of the width
 _SYLLABLES_HZ = 4.5  # Ding et al. 2017, Neurosci. Biobehav. Rev. 81:181: speech is modulated at 4-5 Hz
-_WAVE_HZ = 1.3  # a photograph waved by hand: on purpose where a pulse could be
+_WAVE_HZ = (0.9, 2.2)  # a photograph waved by hand: on purpose where a pulse could be
 _HEAD_RISE = 0.15  # of the chest's rise with the breath
 
 
@@ -137,7 +137,8 @@ def poses(settings: PhantomSettings, time_s: NDArray[np.float64], height: int) -
         head[:, 0] += 0.004 * height * np.sin(2 * np.pi * 0.43 * time_s + turn[1])
     paper, tilt = np.zeros_like(moved), np.zeros(len(time_s))
     if settings.scene == "photo_waved":
-        swing = 2 * np.pi * _WAVE_HZ * time_s + 0.7 * np.sin(2 * np.pi * 0.17 * time_s + turn[2]) + turn[3]
+        frequency = np.random.default_rng([settings.seed, 34]).uniform(*_WAVE_HZ)
+        swing = 2 * np.pi * frequency * time_s + 0.7 * np.sin(2 * np.pi * 0.17 * time_s + turn[2]) + turn[3]
         paper[:, 0] = 0.05 * height * np.sin(swing) + 2 * moved[:, 0]
         paper[:, 1] = 0.02 * height * np.sin(swing / 2 + turn[4]) + 2 * moved[:, 1]
         tilt = np.deg2rad(22) * np.sin(swing + 0.6) + np.deg2rad(6) * np.sin(2 * np.pi * 0.4 * time_s + turn[5])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phantom.color import offsets
 from phantom.geometry import REST, Pose
 from phantom.layers import Layer, Stage, build_stage, label_layers
-from phantom.light import lamp, light, row_light, stepped
+from phantom.light import column_light, lamp, light, row_light, stepped
 from phantom.motion import Poses, poses
 from phantom.settings import PhantomSettings
 from phantom.texture import Plane
@@ -182,6 +182,7 @@ class _Camera:
         self._draw = np.random.default_rng([settings.seed, 5])
         pool = np.random.default_rng([settings.seed, 7])
         self._noise = pool.standard_normal(_NOISE_FRAMES * width * height, dtype=np.float32)
+        self._columns = [column_light(settings, width // step).astype(np.float32) for step in (1, 2)]
         self._scale = 4 if settings.bit_depth == 10 else 1
         self._spread: Plane = np.zeros((0, 0), np.float32)  # standard deviation of the noise in Y of this frame
 
@@ -189,9 +190,8 @@ class _Camera:
         """What is stored of one plane; Y has to come first."""
         settings = self._settings
         if lamp(settings) == "mains":
-            picture *= (level * row_light(settings, time, picture.shape[0])).astype(np.float32)[:, None]
-        else:
-            picture *= np.float32(level)
+            picture *= row_light(settings, time, picture.shape[0]).astype(np.float32)[:, None]
+        picture *= self._columns[0 if plane == 0 else 1] * np.float32(level)
         if plane == 0:  # photon noise follows the root of the light
             spread = np.maximum(picture, 0)
             spread *= np.float32(settings.shot_noise**2 / 255)

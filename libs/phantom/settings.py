@@ -109,6 +109,10 @@ class PhantomSettings(BaseModel):
 
     # --- the light
     drift: float = _setting(0.01, "Slow change of the light (below 0.1 Hz), relative", ge=0, le=0.3)
+    side_light: float = _setting(
+        0.12, "How much less light falls on the right edge of the picture than on the left (but for the ellipse): what "
+        "moves or turns changes its brightness", ge=0, le=1,
+    )  # fmt: skip
     flicker: Literal["none", "mains", "lamp"] = _setting(
         "none", "mains: fast flicker, sampled row by row by a rolling shutter; lamp: all rows alike"
     )
