@@ -59,36 +59,62 @@ class Chosen:
     forward: list[Array | None]
 
 
-def choose_keyframes(pictures: Sequence[FlowPicture], times: NDArray[np.float64], most: int, seconds: float) -> Chosen:
-    """The first and the last picture, and more where the scene moves between them.
+class KeyframeChooser:
+    """Chooses keyframes while the pictures of a cell come in: only theirs need to be kept in full.
+
+    The first and the last picture are keyframes, and more where the scene moves between them.
 
     Parameters
     ----------
-    pictures : sequence of FlowPicture
-        Of a cell, the one that closes it among them.
-    times : float64[n]
-        In seconds.
     most : int
         Keyframes without the last one.
     seconds : float
-        Length of the cell: keyframes are at least `seconds / most` apart.
+        Length of the cell: keyframes are at least `seconds / most` apart, except the last one.
 
-    Returns
-    -------
-    Chosen
+    Attributes
+    ----------
+    chosen : Chosen
+        Up to the picture that came last.
     """
-    keys, forward = [0], list[Array | None]([None])
-    flow: Array | None = None
-    for position in range(1, len(pictures)):
-        source, target = pictures[keys[-1]], pictures[position]
-        flow = dense_flow(source, target, flow)
-        forward.append(flow)
-        far = times[position] - times[keys[-1]] >= seconds / most - 1e-9
-        is_last = position == len(pictures) - 1
-        if is_last or (far and len(keys) < most and (moved(flow) > MOVED or changed(source, target, flow) > CHANGED)):
-            keys.append(position)
-            flow = None
-    return Chosen(keys, forward)
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self.chosen = Chosen([], [])
+        self._most, self._gap = most, seconds / most - 1e-9
+        self._source: tuple[FlowPicture, float] | None = None
+        self._flow: Array | None = None
+
+    def add(self, picture: FlowPicture, time: float, is_last: bool) -> bool:
+        """Take the next picture of the cell.
+
+        Parameters
+        ----------
+        picture : FlowPicture
+        time : float
+            In seconds.
+        is_last : bool
+            Whether it closes the cell.
+
+        Returns
+        -------
+        bool
+            Whether it is a keyframe.
+        """
+        keys, forward = self.chosen.keyframes, self.chosen.forward
+        if self._source is None:
+            forward.append(None)
+            is_key = True
+        else:
+            source, since = self._source
+            self._flow = dense_flow(source, picture, self._flow)
+            forward.append(self._flow)
+            allowed = len(keys) < self._most and time - since >= self._gap
+            is_key = is_last or (
+                allowed and (moved(self._flow) > MOVED or changed(source, picture, self._flow) > CHANGED)
+            )
+        if is_key:
+            keys.append(len(forward) - 1)
+            self._source, self._flow = (picture, time), None
+        return is_key
 
 
 def moved(flow: Array) -> float:
@@ -161,7 +187,7 @@ def carry(
         At the positions of `chosen.keyframes`.
     chosen : Chosen
     pictures : sequence of FlowPicture
-        The same that `choose_keyframes` saw.
+        The same that the chooser saw.
     times : float64[n]
         In seconds.
 
