@@ -2,8 +2,7 @@
 
 The floor is SciPy's `sosfiltfilt` of the same band on the same samples in the same run, on one tile for the whole time
 (its time over the part of the samples that it filters), and a copy of it. Time is the processor's on one core, so that
-others on the machine do not count. With --gpu the
-same is done with CuPy against a copy on the device.
+others on the machine do not count. With --gpu the same is done with CuPy, by the clock.
 
     python bench/filters.py [--seconds 60] [--channels 3] [--minutes 10] [--gpu]
 """
