@@ -179,7 +179,7 @@ def of(found: Sequence[Row], *strata: str) -> list[Row]:
 def targets(found: Sequence[Row]) -> dict[str, Any]:
     """Each claim: the figure, its standard error at the level of clips, the target, and whether it is met."""
     moving = tuple(name for name in POSITIVES if name not in STILL)
-    still, moved, clear = agree(of(found, *STILL), "heart_rate"), agree(of(found, *moving), "heart_rate")
+    still, moved = agree(of(found, *STILL), "heart_rate"), agree(of(found, *moving), "heart_rate")
     clear = agree(of(found, "clear"), "heart_rate")
     compressed = of(found, "compressed")
     squeezed = agree(compressed, "heart_rate")
