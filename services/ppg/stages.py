@@ -10,7 +10,6 @@ import numpy as np
 from media.decode import frames
 from media.masks import read_masks
 from media.pulse_blob import Pulse
-from media.timeline import frame_times
 from mesh.contracts import Plan, Task
 from mesh.errors import Internal
 from mesh.stages import Inputs, Output
@@ -69,5 +68,5 @@ def pulse(task: Task, inputs: Inputs) -> Iterator[Output]:
     reference = json.loads(inputs.one("skin").read())
     found = json.loads(inputs.one("people").read())["people"]
     traces = (Trace.from_bytes(blob.read()) for blob in inputs.of("trace").values())
-    result: Pulse = gather_pulse(plan, task.parameters, found, traces, reference["reason"], frame_times(plan))
+    result: Pulse = gather_pulse(plan, task.parameters, found, traces, reference["reason"])
     yield Output("pulse", "0", result.to_bytes())

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from media.color import rgb_from_yuv
 from mesh.contracts import Chunk, Grid, Plan, Recording
 from mesh.parameters import Parameters
-from ppg.gather import collect, gather_pulse, make_filter
+from ppg.band_pass import make_filter
+from ppg.collect import collect
+from ppg.gather import gather_pulse
 from ppg.patches import coherence, group_length, project
 from ppg.quality import Evidence, confidence, least_snr_db, refusal
 from ppg.rate import sliding_spectra
@@ -76,9 +78,10 @@ def gather(sums, *, rate=30.0, cuts=(), times=None, facts=None, reason=None, peo
     for first, last in pairwise(edges):
         part = Trace(GRID, first, last - first, 0, {1: sums[first:last]})
         traces.append(Trace.from_bytes(part.to_bytes()))
-    times = np.arange(n) / rate if times is None else times
     plan = make_plan(n, rate, **(facts or {}))
-    return gather_pulse(plan, Parameters(**parameters), people, traces, reason, times)
+    if times is not None:
+        plan = plan.model_copy(update={"pts": [round(90000 * time) for time in times]})
+    return gather_pulse(plan, Parameters(**parameters), people, traces, reason)
 
 
 def heart_rate(pulse):
@@ -190,7 +193,7 @@ def test_a_patch_size_that_is_too_small_is_enlarged_and_said():
     plan = make_plan(300)
     plan = plan.model_copy(update={"recording": plan.recording.model_copy(update={"width": 640, "height": 480})})
     trace = Trace(patch_grid((240, 320), 8), 0, 300)
-    found = gather_pulse(plan, Parameters(patch_size=8), [], [trace], None, np.arange(300) / 30)
+    found = gather_pulse(plan, Parameters(patch_size=8), [], [trace], None)
     assert any("patch_size 8 gives too many patches" in warning for warning in found.warnings)
 
 
@@ -214,7 +217,7 @@ def test_two_people_have_a_pulse_each():
     one, other = (sums_of(colours(360, seed, beat=beat)) for seed, beat in ((0, 1.0), (1, 1.6)))
     trace = Trace(GRID, 0, 360, 2, {1: one, 4: other})
     people = [{"id": "a", "instances": [1]}, {"id": "b", "instances": [4, 9]}]
-    found = gather_pulse(make_plan(360), Parameters(), people, [trace], None, np.arange(360) / 30)
+    found = gather_pulse(make_plan(360), Parameters(), people, [trace], None)
     rates = [person.measurements["heart_rate"].value for person in found.measurements]
     assert rates == [pytest.approx(60, abs=1), pytest.approx(96, abs=1)]
     assert [person.id for person in found.people] == ["a", "b"]
@@ -229,7 +232,7 @@ def test_patches_are_added_up_in_groups_of_frames(n, group, cut, seed):
     traces = [
         Trace(GRID, a, b - a, 0, {1: sums[a:b]}) for a, b in pairwise(edges)
     ]  # fmt: skip
-    found, _ = collect(n, group, PEOPLE, traces)
+    found = collect(n, group, PEOPLE, traces).people
     expected = [sums[start : start + group].sum(axis=0) for start in range(0, n, group)]
     np.testing.assert_array_equal(found["1"].patches, expected)
     np.testing.assert_array_equal(found["1"].skin, sums.sum(axis=2))
