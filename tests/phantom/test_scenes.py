@@ -6,9 +6,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from phantom import NEGATIVES, PhantomSettings, ideal_magnified, maps_of, masks, render, truth_of
+from phantom.render import stage_of
+from phantom.wave import blood
 
 pytestmark = pytest.mark.unit
 
@@ -31,8 +35,8 @@ def rgb_of(frame) -> np.ndarray:  # type: ignore[no-untyped-def]
     return np.tensordot(TO_RGB, yuv, axes=1)
 
 
-def film(settings: PhantomSettings, frames=None) -> np.ndarray:  # type: ignore[no-untyped-def]
-    return np.stack([rgb_of(f) for f in (render(settings) if frames is None else frames)])
+def film(clip: PhantomSettings, frames=None) -> np.ndarray:  # type: ignore[no-untyped-def]
+    return np.stack([rgb_of(f) for f in (render(clip) if frames is None else frames)])
 
 
 def eroded(skin: np.ndarray) -> np.ndarray:
@@ -40,10 +44,10 @@ def eroded(skin: np.ndarray) -> np.ndarray:
     return wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:] & skin
 
 
-def locked_in(settings: PhantomSettings, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def locked_in(clip: PhantomSettings, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and complex relative amplitude at the heart rate of every sample and channel; [3, h, w]."""
-    time = np.array(truth_of(settings).time_s)
-    turn = 2 * np.pi * settings.heart_rate / 60 * time
+    time = np.array(truth_of(clip).time_s)
+    turn = 2 * np.pi * clip.heart_rate / 60 * time
     design = np.stack([np.ones_like(turn), np.cos(turn), np.sin(turn)], axis=1)
     fit = np.linalg.lstsq(design, pictures.reshape(len(time), -1), rcond=None)[0].reshape(3, *pictures.shape[1:])
     return fit[0], -(fit[1] - 1j * fit[2]) / fit[0]  # more blood is darker
@@ -253,3 +257,52 @@ def test_the_same_settings_give_the_same_frames(scene: str) -> None:
 def test_what_does_not_fit_is_refused_with_its_reason(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         PhantomSettings(**wrong)
+
+
+@pytest.mark.parametrize("scene", ["face", "forearm", "hand"])
+@pytest.mark.parametrize(("shape", "rate"), [("harmonics", 70.0), ("waves", 120.0), ("waves", 220.0)])
+def test_blood_at_any_delay_is_exact_to_half_a_percent(scene: str, shape: str, rate: float) -> None:
+    clip = PhantomSettings(scene=scene, pulse_shape=shape, heart_rate=rate, width=96, height=80, seconds=3)
+    stage = stage_of(clip)
+    time = np.arange(0, 3, 0.01)
+    delays = stage.maps.delay_s[stage.maps.labels == 1]
+    delays = np.linspace(delays.min(), delays.max(), 33)
+    nodes = stage.nodes_s[0]
+    shares = np.array([np.prod([(delays - o) / (n - o) for o in nodes if o != n], axis=0) for n in nodes])  # Lagrange
+    found = np.stack([blood(clip, time, float(n)) for n in nodes], axis=1) @ shares
+    direct = np.stack([blood(clip, time, float(d)) for d in delays], axis=1)
+    assert np.abs(found - direct).max() < 0.005
+
+
+@given(
+    scene=st.sampled_from(["ellipse", "face", "forearm", "hand", *sorted(NEGATIVES)]),
+    motion=st.sampled_from(["still", "tremor", 0.0, 2.5, 40.0, "rotation30", "reorient", "talking"]),
+    size=st.sampled_from([(16, 16), (64, 22), (18, 90), (96, 80)]), rotation=st.sampled_from([0, 90, 180, 270]),
+    people=st.integers(0, 3), bits=st.sampled_from([8, 10]), blur=st.sampled_from([0.0, 1.5]),
+    tone=st.none() | st.integers(1, 6), balance=st.sampled_from([0.0, 0.1]), spatial=st.booleans(),
+    flicker=st.sampled_from(["none", "mains", "lamp"]), full_range=st.booleans(), seed=st.integers(0, 5),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_any_settings_that_are_taken_can_be_rendered(
+    scene: str, motion: str | float, size: tuple[int, int], rotation: int, people: int, bits: int, blur: float,
+    tone: int | None, balance: float, spatial: bool, flicker: str, full_range: bool, seed: int,
+) -> None:  # fmt: skip
+    if motion in ("rotation30", "reorient", "talking") and scene not in ("face", "mannequin"):
+        motion = "still"
+    clip = PhantomSettings(
+        scene=scene, motion=motion, width=size[0], height=size[1], rotation=rotation, bit_depth=bits, blur=blur,
+        further_heart_rates=(60.0, 80.0, 100.0)[: people if scene == "face" else 0], skin_tone=tone, spatial=spatial,
+        white_balance_step=balance, step_seconds=0.1, flicker=flicker, full_range=full_range, seed=seed, seconds=0.3,
+        fps=10,
+    )  # fmt: skip
+    frames, skins = list(render(clip)), list(masks(clip))
+    assert len(frames) == len(skins) == len(truth_of(clip).time_s)
+    for frame, skin in zip(frames, skins, strict=True):
+        assert frame.y.shape == (size[1], size[0])
+        assert frame.u.shape == frame.v.shape == skin.shape == (size[1] // 2, size[0] // 2)
+        assert frame.y.std() > 0
+    maps = maps_of(clip)
+    seen = maps.labels > 0
+    assert np.isfinite(maps.delay_s[seen]).all()
+    assert np.isnan(maps.delay_s[~seen]).all()
+    assert (maps.amplitude[~seen] == 0).all()
