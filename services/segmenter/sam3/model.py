@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 
 from media.color import chroma_shape
 from mesh.contracts import Recording
-from mesh.errors import BadParameters, MissingWeights, OutOfMemory
+from mesh.errors import BadParameters, OutOfMemory
 from segmenter.sam3.instances import without_duplicates
+from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
 from segmenter.sam3.pictures import Picture, pixel_values, shown_box, stored_box, to_chroma
 from segmenter.sam3.settings import Sam3Settings
-from segmenter.sam3.weights import STEPS, find_weights, require_libraries
 
-TOKENS = 32  # of a prompt, as SAM 3 was trained
 Box = tuple[float, float, float, float]
-Tokenizer = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,9 @@ class Sam3:
     """
 
     def __init__(self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings) -> None:
-        import torch
-
         self.settings = settings
         self.device = choose_device(settings.device)
-        bfloat16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        self.dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self.dtype = choose_dtype(self.device)
         self.batch = settings.batch
         self.ready = False
         self._model = model.to(self.device, self.dtype).eval()
@@ -96,30 +91,7 @@ class Sam3:
             If the settings name a device that is not there.
         """
         settings = settings or Sam3Settings()
-        require_libraries()
-        choose_device(settings.device)
-        weights = find_weights(settings)
-        from transformers import AutoConfig, AutoTokenizer, Sam3Model
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        try:
-            configuration = AutoConfig.from_pretrained(weights.folder)
-            configuration = getattr(configuration, "detector_config", configuration)
-            if configuration.image_size != settings.image_size:
-                configuration.image_size = settings.image_size
-            model, notes = Sam3Model.from_pretrained(
-                weights.folder, config=configuration, use_safetensors=True, output_loading_info=True
-            )
-            tokenizer = AutoTokenizer.from_pretrained(weights.folder)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise MissingWeights(f"{weights.folder} cannot be loaded: {error}", hint=STEPS) from error
-        if notes["missing_keys"]:
-            raise MissingWeights(
-                f"{weights.folder} lacks {len(notes['missing_keys'])} of SAM 3's arrays, "
-                f"{min(notes['missing_keys'])} for one",
-                hint=STEPS,
-            )
+        model, tokenizer = load_pretrained(settings)
         return cls(model, tokenizer, settings)
 
     def warm_up(self, recording: Recording) -> None:
@@ -157,15 +129,7 @@ class Sam3:
         if found is None:
             import torch
 
-            if not prompt.strip():
-                raise BadParameters("the prompt is empty", hint="Name what to find, e.g. skin.")
-            tokens = self._tokenizer(prompt, padding="max_length", max_length=TOKENS, return_tensors="pt")
-            ids, mask = tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
-            if ids.shape[1] > TOKENS:
-                raise BadParameters(
-                    f"the prompt has {ids.shape[1]} tokens, at most {TOKENS} are understood",
-                    hint="Use a short noun phrase.",
-                )
+            ids, mask = tokens_of(self._tokenizer, prompt, self.device)
             with torch.inference_mode():
                 features = self._model.get_text_features(input_ids=ids, attention_mask=mask, return_dict=True)
             found = self._texts[prompt] = (features.pooler_output, mask)
@@ -230,7 +194,7 @@ class Sam3:
         try:
             return self._segment(part, recording, prompts, box)
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             return None
 
@@ -311,31 +275,8 @@ class _Grey:
         return self.u
 
 
-def choose_device(wanted: str) -> Any:
-    """The device of a setting; `auto` is the first CUDA device, or the CPU.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    BadParameters
-        If a CUDA device is asked for that is not there.
-    """
-    import torch
-
-    if wanted == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    device = torch.device(wanted)
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            raise BadParameters(f"SAM3_DEVICE={wanted}: there are {count} CUDA devices", hint="Use auto or cpu.")
-    return device
-
-
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, has no memory left."""
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
