@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.array_blob import pack
+from ppg.profiles import BINS, STRIPS
 from ppg.trace_blob import Trace
-from ppg.traces import AUTO_PATCHES, MOST_PATCHES, PatchGrid, frame_sums, luma_sums, means, patch_grid
+from ppg.traces import AUTO_PATCHES, MOST_PATCHES, PatchGrid, clipped, frame_sums, luma_sums, means, patch_grid
 
 pytestmark = pytest.mark.unit
 
@@ -63,11 +66,37 @@ def test_means_of_nothing_are_nan():
 def test_the_blob_comes_back():
     rng = np.random.default_rng(0)
     sums = {2: rng.integers(0, 2**32, (5, 4, 6), dtype=np.uint32), 1: np.zeros((5, 4, 6), np.uint32)}
-    trace = Trace(PatchGrid((4, 6), 2), 17, 5, 1, sums)
+    limits = {1: np.arange(5, dtype=np.uint32), 2: np.full(5, 2**32 - 1, np.uint32)}
+    profiles = rng.integers(0, 2**16, (5, 2, STRIPS, BINS), dtype=np.uint16)
+    trace = Trace(PatchGrid((4, 6), 2), 17, 5, 1, sums, limits, profiles)
     found = Trace.from_bytes(trace.to_bytes())
     assert (found.grid, found.first, found.frames, found.concealed) == (trace.grid, 17, 5, 1)
     assert list(found.sums) == [1, 2]
     for label, array in sums.items():
         np.testing.assert_array_equal(found.sums[label], array)
+    assert list(found.clipped) == [1, 2]
+    for label, array in limits.items():
+        np.testing.assert_array_equal(found.clipped[label], array)
+    np.testing.assert_array_equal(found.profiles, profiles)
+    assert len(Trace.from_bytes(Trace(PatchGrid((4, 6), 2), 0, 5).to_bytes()).profiles) == 0
     with pytest.raises(ValueError, match="traces"):
         Trace.from_bytes(b"nothing of the kind")
+    older = zstandard.ZstdCompressor().compress(pack({}, {"shape": [4, 6], "side": 2}))
+    with pytest.raises(ValueError, match="older"):
+        Trace.from_bytes(older)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1000), full_range=st.booleans())
+def test_clipped_samples_are_those_of_a_loop(seed, full_range):
+    rng = np.random.default_rng(seed)
+    edges = [0, 1, 15, 16, 17, 128, 234, 235, 236, 239, 240, 241, 254, 255]
+    low, high, most = (0, 255, 255) if full_range else (16, 235, 240)
+    y = np.repeat(np.repeat(rng.choice(edges, (5, 7)), 2, axis=0), 2, axis=1).astype(np.uint8)
+    y[0, :] = 128  # one pixel of four within the range is enough
+    u, v = rng.choice(edges, (2, 5, 7)).astype(np.uint8)
+    found = clipped(luma_sums(y, (5, 7)), u, v, full_range)
+    for i, j in np.ndindex(5, 7):
+        four = y[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].astype(int).sum()
+        beyond = four <= 4 * low or four >= 4 * high
+        assert found[i, j] == (beyond or not low < u[i, j] < most or not low < v[i, j] < most)
