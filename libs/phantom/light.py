@@ -13,10 +13,10 @@ _READOUT = 0.7  # of a frame: from the first row of a rolling shutter to the las
 
 
 def light(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Light and exposure, about 1, alike for all rows: slow drift, a lamp's flicker, steps of exposure."""
+    """Light and exposure, about `exposure`, alike for all rows: slow drift, a lamp's flicker, steps of exposure."""
     turn = np.random.default_rng([settings.seed, 2]).uniform(0, 2 * np.pi, 2)
     drift = 0.6 * np.sin(2 * np.pi * 0.031 * time_s + turn[0]) + 0.4 * np.sin(2 * np.pi * 0.083 * time_s + turn[1])
-    level: NDArray[np.float64] = 1 + settings.drift * drift
+    level: NDArray[np.float64] = settings.exposure * (1 + settings.drift * drift)
     if lamp(settings) == "lamp":
         level *= 1 + settings.flicker_depth * np.sin(2 * np.pi * flicker_hz(settings) * time_s + _start(settings))
     if settings.exposure_step:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom.color import offsets
+from phantom.color import clipped, offsets
 from phantom.geometry import REST, Pose
 from phantom.layers import Layer, Stage, build_stage, label_layers
 from phantom.light import column_light, lamp, light, row_light, stepped
@@ -82,10 +82,8 @@ def render(settings: PhantomSettings, gain: float = 0.0) -> Iterator[RenderedFra
     for index, time in enumerate(time_s):
         stage = stages[state[index] % len(stages)]
         pose = _poses_at(moved, index)
-        planes = []
-        for number, layers in enumerate(stage.planes):
-            picture = _compose(layers, [w[index] for w in wave], pose)
-            planes.append(camera.expose(picture, number, float(lights[index]), float(time)))
+        pictures = [_compose(layers, [w[index] for w in wave], pose) for layers in stage.planes]
+        planes = camera.expose(pictures, float(lights[index]), float(time))
         seen = [np.ascontiguousarray(np.rot90(plane, turns)) if turns else plane for plane in planes]
         yield RenderedFrame(index, float(time), seen[0], seen[1], seen[2])
 
@@ -184,25 +182,28 @@ class _Camera:
         self._noise = pool.standard_normal(_NOISE_FRAMES * width * height, dtype=np.float32)
         self._columns = [column_light(settings, width // step).astype(np.float32) for step in (1, 2)]
         self._scale = 4 if settings.bit_depth == 10 else 1
-        self._spread: Plane = np.zeros((0, 0), np.float32)  # standard deviation of the noise in Y of this frame
 
-    def expose(self, picture: Plane, plane: int, level: float, time: float) -> NDArray[np.uint8]:
-        """What is stored of one plane; Y has to come first."""
+    def expose(self, pictures: list[Plane], level: float, time: float) -> list[NDArray[np.uint8]]:
+        """What is stored of Y, U and V; the pictures are changed."""
         settings = self._settings
-        if lamp(settings) == "mains":
-            picture *= row_light(settings, time, picture.shape[0]).astype(np.float32)[:, None]
-        picture *= self._columns[0 if plane == 0 else 1] * np.float32(level)
-        if plane == 0:  # photon noise follows the root of the light
-            spread = np.maximum(picture, 0)
-            spread *= np.float32(settings.shot_noise**2 / 255)
-            spread += np.float32(settings.read_noise**2)
-            self._spread = np.sqrt(spread, out=spread)
-        elif plane == 1:
-            self._spread = self._spread[::2, ::2] * np.float32(0.5)  # a mean of four pixels has half of it
+        for plane, picture in enumerate(pictures):
+            if lamp(settings) == "mains":
+                picture *= row_light(settings, time, picture.shape[0]).astype(np.float32)[:, None]
+            picture *= self._columns[0 if plane == 0 else 1] * np.float32(level)
+        if settings.exposure > 1:
+            clipped(settings, *pictures)
+        spread = np.maximum(pictures[0], 0)  # photon noise follows the root of the light
+        spread *= np.float32(settings.shot_noise**2 / 255)
+        spread += np.float32(settings.read_noise**2)
+        np.sqrt(spread, out=spread)
+        coarse = spread[::2, ::2] * np.float32(0.5)  # a mean of four pixels has half of it
+        return [self._stored(p, spread if n == 0 else coarse, self._offsets[n]) for n, p in enumerate(pictures)]
+
+    def _stored(self, picture: Plane, spread: Plane, offset: float) -> NDArray[np.uint8]:
         start = int(self._draw.integers(len(self._noise) - picture.size + 1))
-        noise = self._noise[start : start + picture.size].reshape(picture.shape) * self._spread
+        noise = self._noise[start : start + picture.size].reshape(picture.shape) * spread
         picture += noise
-        picture += np.float32(self._offsets[plane])
+        picture += np.float32(offset)
         if self._scale != 1:
             picture *= np.float32(self._scale)
         picture += np.float32(0.5)  # half a level: conversion to integers cuts

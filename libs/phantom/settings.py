@@ -108,6 +108,9 @@ class PhantomSettings(BaseModel):
     )  # fmt: skip
 
     # --- the light
+    exposure: float = _setting(
+        1.0, "Exposure: skin is too dark far below 1; above, R, G and B clip at 255 one after the other", gt=0, le=4
+    )
     drift: float = _setting(0.01, "Slow change of the light (below 0.1 Hz), relative", ge=0, le=0.3)
     side_light: float = _setting(
         0.12, "How much less light falls on the right edge of the picture than on the left (but for the ellipse): what "

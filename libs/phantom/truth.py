@@ -58,7 +58,9 @@ class Truth(BaseModel):
     heart_rate: list[float] | None = Field(description="Per frame, 1/min; null without pulse")
     blood_volume: list[float] = Field(description="Per frame: the wave, unit fundamental; colour follows its negative")
     people: list[PersonTruth] = Field(description="Everyone with a pulse in the picture, from the left")
-    light: list[float] = Field(description="Per frame: light and exposure, 1 without drift; mains flicker is not in it")
+    light: list[float] = Field(
+        description="Per frame: light and exposure; mains flicker and light from the side are not in it"
+    )
     flicker_hz: float | None = Field(description="Frequency of the flickering light; null where it is steady")
     displacement: list[tuple[float, float]] = Field(
         description="Per frame: x, y of the head, hand or object in luma pixels as the picture is seen; of the first "

@@ -180,3 +180,23 @@ def test_the_lamp_of_the_scene_lamp_is_in_the_light() -> None:
     wave = light(PhantomSettings(scene="lamp", flicker_hz=1.5, flicker_depth=0.1, drift=0), time) - 1
     assert np.abs(wave).max() == pytest.approx(0.1, rel=0.05)
     assert (light(PhantomSettings(drift=0), time) == 1).all()
+
+
+def test_exposure_clips_red_first_and_takes_its_pulse() -> None:
+    clip = PhantomSettings(**{**TINY, "seconds": 4.0}, motion=0.0, drift=0.0, texture=0.0, amplitude=0.02)
+    to_rgb = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
+
+    def green_and_red(exposure: float) -> np.ndarray:
+        rows = []
+        for f in render(clip.model_copy(update={"exposure": exposure})):
+            y, u, v = f.y[32:48, 40:56].mean(), f.u[16:24, 20:28].mean(), f.v[16:24, 20:28].mean()
+            rows.append(to_rgb @ [(y - 16) * 255 / 219, (u - 128) * 255 / 224, (v - 128) * 255 / 224])
+        return np.array(rows)
+
+    plain, bright, dark = green_and_red(1.0), green_and_red(1.5), green_and_red(0.2)
+    assert plain[:, 0].mean() == pytest.approx(196, abs=1.5)
+    assert bright[:, 0].mean() == pytest.approx(255, abs=1.5)
+    assert bright[:, 0].std() < 0.25 * plain[:, 0].std()
+    assert bright[:, 1].mean() == pytest.approx(1.5 * plain[:, 1].mean(), rel=0.01)
+    assert bright[:, 1].std() > 1.3 * plain[:, 1].std()
+    assert dark[:, 1].mean() == pytest.approx(0.2 * plain[:, 1].mean(), rel=0.02)
