@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import EvaluationError
-from mesh.contracts import Person, Plan
+from mesh.contracts import Grid, Person, Plan
 from mesh.parameters import Parameters
 
 GROUP = "pulsemesh.measure"
@@ -43,8 +43,18 @@ class Analysis(Protocol):
         ...
 
     @property
+    def grid(self) -> Grid:
+        """The uniform times of the waves."""
+        ...
+
+    @property
     def waves(self) -> Mapping[str, NDArray[np.float64]]:
         """Waves on the uniform grid, among them `pulse`."""
+        ...
+
+    @property
+    def beats_s(self) -> NDArray[np.float64]:
+        """Times of the heart beats."""
         ...
 
 

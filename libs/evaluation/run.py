@@ -66,7 +66,7 @@ class Local:
             ratio = math.nan
             if truth is not None and WAVE in analysis.waves:
                 wave = analysis.waves[WAVE]
-                ratio = snr_db(wave, len(wave) / (span.end_s - span.start_s), truth / 60)
+                ratio = snr_db(wave, analysis.grid.rate_hz, truth / 60)
             found.append((span, Measured(analysis.person.measurements, ratio)))
         return Observed(found)
 
