@@ -43,6 +43,7 @@ def load_pretrained(settings: Sam3Settings, *, video: bool = False) -> tuple[Any
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # the tracker says on every frame that it may follow no more objects
     try:
         configuration = AutoConfig.from_pretrained(weights.folder)
         if not video:

@@ -114,14 +114,36 @@ def full_configuration(image_size: int = 1008, *, video: bool = False) -> Any:
     return configuration
 
 
-def random_model(configuration: Any, seed: int = 0) -> Any:
-    """A model of this configuration, on the CPU in float32, ready for inference."""
+def random_model(configuration: Any, seed: int = 0, *, lively: bool = False) -> Any:
+    """A model of this configuration, on the CPU in float32, ready for inference.
+
+    Parameters
+    ----------
+    configuration
+        Of `Sam3Model` or `Sam3VideoModel`.
+    seed : int
+    lively : bool
+        Weights of unit gain instead of those that a training starts from: then all that goes in, memories of the
+        tracker among it, shows in the masks, and tracked objects are seen. Without it they are hidden.
+    """
     import torch
     from transformers import Sam3Model, Sam3VideoModel
 
     torch.manual_seed(seed)
-    kind = Sam3VideoModel if configuration.model_type == "sam3_video" else Sam3Model
-    return kind(configuration).eval()
+    is_video = configuration.model_type == "sam3_video"
+    model = (Sam3VideoModel if is_video else Sam3Model)(configuration).eval()
+    if lively:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() >= 2:
+                    parameter.normal_(0.0, parameter[0].numel() ** -0.5)
+            if is_video:
+                for name, parameter in model.tracker_model.named_parameters():
+                    if "layer" in name and name.endswith("scale"):
+                        parameter.fill_(1.0)
+                    if "obj_score" in name and name.endswith("proj_out.bias"):
+                        parameter.fill_(50.0)  # every object is seen
+    return model
 
 
 def write_random_weights(folder: Path, configuration: Any, seed: int = 0) -> None:
