@@ -1,6 +1,6 @@
 """Synthetic recordings of pulsing skin, and of what only looks like it, whose answer is exactly known."""
 
-from phantom.layers import Maps
+from phantom.placement import Maps
 from phantom.recording import write
 from phantom.render import RenderedFrame, ideal_magnified, masks, render
 from phantom.settings import NEGATIVES, PhantomSettings

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from phantom.color import clipped, offsets
 from phantom.geometry import REST, Pose
-from phantom.layers import Layer, Stage, build_stage, label_layers
+from phantom.layers import Layer, Stage, build_stage
 from phantom.light import column_light, lamp, light, row_light, stepped
 from phantom.motion import Poses, poses
+from phantom.placement import label_layers
 from phantom.settings import PhantomSettings
 from phantom.texture import Plane
 from phantom.wave import TICKS, blood, frame_ticks
@@ -124,7 +125,7 @@ def masks(settings: PhantomSettings) -> Iterator[NDArray[np.uint8]]:
     """
     width, height = scene_size(settings)
     moved = poses(settings, frame_ticks(settings) / TICKS, height)
-    parts = label_layers(build_stage(settings, moved, width, height))
+    parts = label_layers(build_stage(settings, moved, width, height).placed)
     turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
     for index in range(len(moved.yaw)):
         pose = _poses_at(moved, index)

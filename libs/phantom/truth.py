@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from phantom.breathing import breath, breathing_rate, breaths
 from phantom.color import offsets, stored_color
-from phantom.layers import Maps
 from phantom.light import flicker_hz, lamp, light
 from phantom.motion import poses
+from phantom.placement import Maps
 from phantom.render import masks, scene_size, stage_of
 from phantom.scenes import skin_ellipse
 from phantom.settings import PhantomSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from phantom.placement import still_picture
 from phantom.scenes.ellipse import WALL_RGB, wall
 from phantom.scenes.face import face_parts
 from phantom.settings import PhantomSettings
@@ -60,8 +61,6 @@ def object_parts(settings: PhantomSettings, width: int, height: int, rng: np.ran
 
 def photo_parts(settings: PhantomSettings, width: int, height: int, rng: np.random.Generator) -> list[Part]:
     """A print of the scene face: a picture of skin, which is none. By hand it moves and tilts, else it is still."""
-    from phantom.layers import still_picture  # layers need the scenes
-
     person = settings.model_copy(update={"scene": "face", "motion": "still", "further_heart_rates": ()})
     picture = still_picture(person, face_parts(person, width, height, rng), width, height)
     tall, wide = 0.80 * height, min(0.66 * height, 0.84 * width)
