@@ -21,6 +21,7 @@ from ppg.trace_blob import Trace
 from ppg.traces import PatchGrid, means
 
 _SEEN = 0.9  # part of the time that a patch has to be skin
+LEAST_BACKGROUND = 1000  # chroma samples of what is no skin
 
 
 @dataclass
@@ -56,12 +57,15 @@ class Collected:
         Those whose skin was seen.
     profiles : uint16[frames, 2, STRIPS, BINS]
         Of brightness; zeros where no frame was decoded.
+    background : int64[frames, 4]
+        Count, Y, U, V of all that is nobody's skin.
     concealed : int
         Frames that could not be decoded.
     """
 
     people: dict[str, SkinSums]
     profiles: NDArray[np.uint16]
+    background: NDArray[np.int64]
     concealed: int
 
 
@@ -79,13 +83,15 @@ def collect(frames: int, group: int, people: Sequence[Mapping[str, Any]], traces
     traces : iterable of Trace
         Of all chunks.
     """
-    found = Collected({}, np.zeros((frames, 2, STRIPS, BINS), np.uint16), 0)
+    found = Collected({}, np.zeros((frames, 2, STRIPS, BINS), np.uint16), np.zeros((frames, 4), np.int64), 0)
     groups = (frames + group - 1) // group
     for trace in traces:
         span = slice(trace.first, trace.first + trace.frames)
         found.concealed += trace.concealed
         if len(trace.profiles):
             found.profiles[span] = trace.profiles
+        if len(trace.background):
+            found.background[span] = trace.background
         belongs = (trace.first + np.arange(trace.frames)) // group
         edges = np.flatnonzero(np.diff(belongs, prepend=-1))
         for person in people:
@@ -134,6 +140,7 @@ def signals_from(plan: Plan, collected: Collected, person: str) -> Signals:
     return Signals(
         time_s=times,
         rgb=rgb_of(plan, means(sums.skin.T[None])[0]),
+        background=rgb_of(plan, means(collected.background.T[None])[0]) if _fills(collected.background) else None,
         patch_time_s=group_times,
         patches=patches,
         patch_counts=count[:, keep].mean(axis=0) / sums.group,
@@ -146,6 +153,11 @@ def signals_from(plan: Plan, collected: Collected, person: str) -> Signals:
         width=recording.width,
         height=recording.height,
     )
+
+
+def _fills(background: NDArray[np.int64]) -> bool:
+    """Whether there is enough beside the skin to say how the light behaves."""
+    return bool((background[:, 0] >= LEAST_BACKGROUND).mean() > _SEEN)
 
 
 def signals_of(plan: Plan, people: Sequence[Mapping[str, Any]], traces: Iterable[Trace]) -> list[Signals]:

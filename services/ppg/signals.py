@@ -31,6 +31,8 @@ class Signals:
         True times of the frames in seconds, increasing, not uniform.
     rgb : float64[3, n]
         Mean R, G, B over the skin, 0-255; NaN where there is no skin.
+    background : float64[3, n] or None
+        Mean R, G, B of what is nobody's skin; None where there is too little of it.
     patch_time_s : float64[m]
         Times of the patches' colours: frames are added up in groups.
     patches : float64[p, 3, m]
@@ -54,6 +56,7 @@ class Signals:
 
     time_s: Floats
     rgb: Floats
+    background: Floats | None = None
     patch_time_s: Floats = field(default_factory=_nothing)
     patches: Floats = field(default_factory=_no_patches)
     patch_counts: Floats = field(default_factory=_nothing)
@@ -107,6 +110,7 @@ class Signals:
             self,
             time_s=self.time_s[inside],
             rgb=self.rgb[:, inside],
+            background=None if self.background is None else self.background[:, inside],
             patch_time_s=self.patch_time_s[near],
             patches=self.patches[:, :, near],
             displacement=None if self.displacement is None else self.displacement[:, inside],

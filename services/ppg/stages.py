@@ -16,7 +16,7 @@ from mesh.stages import Inputs, Output
 from ppg.gather import gather_pulse
 from ppg.profiles import BINS, STRIPS, frame_profiles
 from ppg.trace_blob import Trace
-from ppg.traces import clipped, frame_sums, luma_sums, patch_grid
+from ppg.traces import clipped, frame_sums, frame_total, luma_sums, patch_grid
 
 
 def _plan(inputs: Inputs) -> Plan:
@@ -37,7 +37,8 @@ def trace(task: Task, inputs: Inputs) -> Iterator[Output]:
     grid = patch_grid(masks.shape, task.parameters.patch_size)
     sums: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]] = {}
     at_limit: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]] = {}
-    profiles = np.zeros((0 if masks.empty else chunk.frames, 2, STRIPS, BINS), np.uint16)
+    seen = 0 if masks.empty else chunk.frames
+    profiles, background = np.zeros((seen, 2, STRIPS, BINS), np.uint16), np.zeros((seen, 4), np.int64)
     concealed = 0
     if not masks.empty:
         decoded = frames(plan, inputs.of("chunk"))
@@ -55,11 +56,14 @@ def trace(task: Task, inputs: Inputs) -> Iterator[Output]:
                     at_limit[label] = np.zeros(chunk.frames, np.uint32)
                 sums[label][row] = frame_sums(frame.y, frame.u, frame.v, inside, grid, luma)
                 at_limit[label][row] = np.count_nonzero(beyond & inside)
+            background[row] = frame_total(luma, frame.u, frame.v)
+            for found in sums.values():
+                background[row] -= found[row].sum(axis=-1, dtype=np.int64)
             row += 1
         if row != chunk.frames:
             raise Internal(f"chunk {task.index} gave {row} of {chunk.frames} frames")
-    found = Trace(grid, chunk.first, chunk.frames, concealed, sums, at_limit, profiles)
-    yield Output("trace", str(task.index), found.to_bytes())
+    result = Trace(grid, chunk.first, chunk.frames, concealed, sums, at_limit, profiles, background)
+    yield Output("trace", str(task.index), result.to_bytes())
 
 
 def pulse(task: Task, inputs: Inputs) -> Iterator[Output]:

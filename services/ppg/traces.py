@@ -130,6 +130,23 @@ def frame_sums(y: Any, u: Any, v: Any, mask: Any, grid: PatchGrid, luma: Any = N
     return xp.stack([_patch_sums(plane, grid, largest) for plane, largest in planes])
 
 
+def frame_total(luma: Any, u: Any, v: Any) -> NDArray[np.int64]:
+    """Count and sums as of `frame_sums`, over the whole frame.
+
+    Parameters
+    ----------
+    luma : uint16[h, w]
+        As of `luma_sums`.
+    u, v : uint8[h, w]
+
+    Returns
+    -------
+    int64[4]
+    """
+    sums = [int(plane.sum(dtype=np.int64)) for plane in (luma, u, v)]
+    return np.array([luma.size, *sums], np.int64)
+
+
 def clipped(luma: Any, u: Any, v: Any, full_range: bool) -> Any:
     """Where a chroma sample lies at a limit of its range: U or V, or Y in all of its pixels.
 
