@@ -76,6 +76,8 @@ class Recording:
         Such as motion or light, each with its value.
     skin_tone : str or None
         Where the dataset states it, in its own scale.
+    duration_s : float or None
+        Where it is known without looking at the pictures: a recording in which no skin is found still has windows.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Recording:
     reference: Reference
     conditions: dict[str, str] = field(default_factory=dict)
     skin_tone: str | None = None
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Local:
         signals = extract(recording, self.parameters, self.measurer, self.cache)
         if signals is None:
             refused = Measurement.refused("bpm", NO_SKIN)
-            duration = _duration(recording, self.parameters)
+            duration = _duration(recording)
             return Observed([(span, Measured({"heart_rate": refused})) for span in spans(duration, window_s)])
         found = []
         first = float(signals.time_s[0])
@@ -76,8 +76,10 @@ def _end(time_s: Sequence[float]) -> float:
     return float(time_s[-1]) + (float(time_s[-1]) - float(time_s[0])) / max(len(time_s) - 1, 1)
 
 
-def _duration(recording: Recording, parameters: Parameters) -> float:
+def _duration(recording: Recording) -> float:
     """Where no signals tell: of what is known, so that windows without skin count as refused."""
+    if recording.duration_s is not None:
+        return recording.duration_s
     match recording.source:
         case Pictures(time_s=time_s) | Samples(time_s=time_s):
             return _end(time_s.tolist())

@@ -15,7 +15,7 @@ from evaluation.extraction import extract, signals_of_clip
 from evaluation.measurer import installed
 from evaluation.recordings import Pictures, Recording
 from evaluation.reference import Reference
-from evaluation.run import Local, evaluate
+from evaluation.run import NO_SKIN, Local, evaluate
 from evaluation.summary import agree, refusals
 from mesh.parameters import Parameters
 from pulsemesh import cli
@@ -148,3 +148,12 @@ def test_bad_arguments_are_one_line(
     err = capsys.readouterr().err
     assert said in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_clip_kept_as_without_skin_has_refused_windows(tmp_path: Path) -> None:
+    truth = {"time_s": np.arange(0, 11, 1 / 30).tolist(), "heart_rate": None, "people": [], "beats_s": []}
+    (tmp_path / "wall.json").write_text(json.dumps(truth))
+    (tmp_path / "wall.noskin").write_bytes(b"")
+    found = evaluate(DATASETS["phantom"], tmp_path, Local(Parameters()))
+    (row,) = found.rows
+    assert (row.start_s, row.end_s, row.pulseless, row.reason) == (0, 10, True, NO_SKIN)

@@ -46,7 +46,9 @@ def read(path: Path) -> Recording:
     conditions = {str(name): str(value) for name, value in truth.get("condition", {}).items()}
     tone = conditions.pop("skin_tone", None)
     source = Stored(path) if path.suffix in (".signals", ".noskin") else Clip(path)
-    return Recording(path.stem, path.stem, source, reference, conditions, tone)
+    times = truth["time_s"]
+    duration = (times[-1] - times[0]) * len(times) / (len(times) - 1) if len(times) > 1 else 0.0
+    return Recording(path.stem, path.stem, source, reference, conditions, tone, duration)
 
 
 def reference_of(truth: dict[str, Any]) -> Reference:
