@@ -16,11 +16,16 @@ from scipy import ndimage
 
 SIDE = 160  # most samples of the longer side
 _COARSEST = 10  # least samples of the shorter side on the coarsest level
-_LOCAL = 8.0  # standard deviation of the local mean that is taken away, samples
+_LOCAL = 20.0  # standard deviation of the local mean that is taken away, samples
 _WINDOW = 5  # side of the window of least squares, samples
 _STEPS = 3  # on each level
 _MOST_STEP = 1.0  # samples that one step may move: linearisation holds no further
-_NOISE = 1.5  # levels: gradients weaker than this are no texture
+_LEAST_NOISE = 0.3  # levels, standard deviation: that of rounding to 8 bits
+# Power of a gradient of white noise of power 1 on each level, measured through `flow_picture`; a fifth each further on.
+_NOISE_GRADIENT = (0.0736, 0.0254, 0.0071, 0.0019, 0.0004)
+_KNOWN = np.float32(4.0)  # powers of a gradient of noise at which texture is believed by half
+_PRIOR = np.float32(4.0)  # weight of what the coarser level said, in powers of a gradient of noise
+_NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _SMOOTH = 2.0  # standard deviation of the smoothing, samples
 
 Array = NDArray[np.float32]
@@ -34,9 +39,12 @@ class FlowPicture:
     ----------
     levels : list of float32[h, w]
         Without local mean, finest first, each half the one before.
+    noise : float
+        Power of the noise in the picture, levels squared.
     """
 
     levels: list[Array]
+    noise: float
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,13 +67,20 @@ def flow_picture(luma: NDArray[np.uint8], side: int = SIDE) -> FlowPicture:
     """
     factor = max(1, -(-max(luma.shape) // side))
     small = _averaged(luma, factor)
+    noise = _noise(small)
     small = ndimage.gaussian_filter(small, 0.7, mode="nearest", truncate=3.0)
     small = small - ndimage.gaussian_filter(small, _LOCAL, mode="nearest", truncate=2.5)
     levels = [small]
     while min(levels[-1].shape) >= 2 * _COARSEST:
         blurred = ndimage.gaussian_filter(levels[-1], 1.0, mode="nearest", truncate=2.5)
         levels.append(np.ascontiguousarray(blurred[::2, ::2]))
-    return FlowPicture(levels)
+    return FlowPicture(levels, noise)
+
+
+def _noise(picture: Array) -> float:
+    """Power of white noise by Immerkaer's mask (CVIU 1996), which sees no edges; its median sees no texture."""
+    rough = np.abs(ndimage.convolve(picture, _NOISE_MASK, mode="nearest"))
+    return max(float(np.median(rough)) / 0.6745 / 6.0, _LEAST_NOISE) ** 2
 
 
 def _averaged(plane: NDArray[np.uint8], factor: int) -> Array:
@@ -177,7 +192,9 @@ def dense_flow(source: FlowPicture, target: FlowPicture, start: Array | None = N
             flow = np.zeros((2, *shape), np.float32) if start is None else resized(start, shape)
         else:
             flow = resized(flow, shape)
-        flow = _refined(source.levels[level], target.levels[level], flow)
+        gradient = _NOISE_GRADIENT[min(level, 4)] * 5.0 ** -max(level - 4, 0)
+        noise = np.float32(gradient * max(source.noise, target.noise))
+        flow = _refined(source.levels[level], target.levels[level], flow, noise)
     assert flow is not None
     return flow
 
@@ -186,26 +203,33 @@ def _window(image: Array) -> Array:
     return ndimage.uniform_filter(image, _WINDOW, mode="nearest")
 
 
-def _refined(source: Array, target: Array, flow: Array) -> Array:
-    """Least squares of the difference on the gradients of `target`, in windows."""
+def _refined(source: Array, target: Array, flow: Array, noise: np.float32) -> Array:
+    """Least squares of the difference on the gradients of `target`, in windows.
+
+    `noise` is the power of a gradient that noise alone has. Where there is no more than that nothing is known, and
+    the flow is that of the surroundings.
+    """
     gradient_y, gradient_x = np.asarray(np.gradient(target), np.float32)
     xx, xy, yy = _window(gradient_x**2), _window(gradient_x * gradient_y), _window(gradient_y**2)
-    noise = np.float32(_NOISE**2 / 4)  # of a gradient, the half difference of two samples, at noise of _NOISE levels
-    xx_n, yy_n = xx + noise, yy + noise
-    determinant = xx_n * yy_n - xy * xy
-    trust = (determinant - noise * noise) / (xx_n + yy_n)  # 0 without texture, half the gradient's power at a corner
-    trust += np.float32(1e-3) * noise
+    texture_x, texture_y = xx - noise, yy - noise
+    half = (texture_x + texture_y) / 2
+    strongest = np.maximum(half + np.sqrt(((xx - yy) / 2) ** 2 + xy**2), 0)
+    known = strongest**2 / (strongest**2 + (_KNOWN * noise) ** 2)  # 0 in noise, 1 at edges and corners
+    corner = np.maximum(texture_x * texture_y - xy**2, 0) / np.maximum(2 * half, noise)
+    trust = np.asarray(known * corner, np.float32)
+    coarse = flow
+    xx, yy = xx + noise, yy + noise
+    determinant = np.asarray((xx * yy - xy * xy) / known.clip(1e-6), np.float32)
     for _ in range(_STEPS):
         difference = target - Sampler.of(flow)(source)
         bx, by = _window(gradient_x * difference), _window(gradient_y * difference)
-        step = np.stack([yy_n * bx - xy * by, xx_n * by - xy * bx]) / determinant
-        flow = flow + np.clip(step, -_MOST_STEP, _MOST_STEP)
-        flow = _smoothed(flow, trust)
+        step = np.stack([yy * bx - xy * by, xx * by - xy * bx]) / determinant
+        flow = _smoothed(flow + np.clip(step, -_MOST_STEP, _MOST_STEP), trust, coarse, _PRIOR * noise)
     return flow
 
 
-def _smoothed(flow: Array, trust: Array) -> Array:
-    weight = ndimage.gaussian_filter(trust, _SMOOTH, mode="nearest", truncate=2.0)
-    return np.stack(
-        [ndimage.gaussian_filter(part * trust, _SMOOTH, mode="nearest", truncate=2.0) / weight for part in flow]
-    )
+def _smoothed(flow: Array, trust: Array, coarse: Array, prior: np.float32) -> Array:
+    """Normalised convolution; with little trust around, what the coarser level said."""
+    weight = ndimage.gaussian_filter(trust, _SMOOTH, mode="nearest", truncate=2.0) + prior
+    total = [ndimage.gaussian_filter(part * trust, _SMOOTH, mode="nearest", truncate=2.0) for part in flow]
+    return np.asarray((np.stack(total) + prior * coarse) / weight, np.float32)

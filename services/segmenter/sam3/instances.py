@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,8 +29,9 @@ def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.
     float64[m, n]
         0 where both are empty.
     """
-    a = first.reshape(len(first), -1).astype(np.float32)
-    b = second.reshape(len(second), -1).astype(np.float32)
+    samples = math.prod(first.shape[1:])
+    a = first.reshape(len(first), samples).astype(np.float32)
+    b = second.reshape(len(second), samples).astype(np.float32)
     shared = (a @ b.T).astype(np.float64)
     union = a.sum(axis=1, dtype=np.float64)[:, None] + b.sum(axis=1, dtype=np.float64)[None] - shared
     return np.where(union > 0, shared / np.maximum(union, 1.0), 0.0)
