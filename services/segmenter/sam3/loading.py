@@ -39,6 +39,7 @@ def load_pretrained(settings: Sam3Settings, *, video: bool = False) -> tuple[Any
     weights = find_weights(settings)
     if video and weights.model_type != "sam3_video":
         raise MissingWeights(f"{weights.folder} holds no tracker, only the image model", hint=STEPS)
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer, Sam3Model, Sam3VideoModel
     from transformers.utils import logging
 
@@ -57,7 +58,7 @@ def load_pretrained(settings: Sam3Settings, *, video: bool = False) -> tuple[Any
             weights.folder, config=configuration, use_safetensors=True, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(weights.folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise MissingWeights(f"{weights.folder} cannot be loaded: {error}", hint=STEPS) from error
     missing = sorted(str(key) for key in notes["missing_keys"])
     if missing:
