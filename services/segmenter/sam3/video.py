@@ -228,7 +228,8 @@ def _forget(session: Any, one: int) -> None:
     """Let go of an object. The session forgets its tensors; what it keeps beside them is dropped here."""
     session.remove_object(one, strict=False)
     for name in ("obj_id_to_score", "obj_id_to_last_occluded", "obj_first_frame_idx", "trk_keep_alive"):
-        getattr(session, name).pop(one, None)
+        kept = {key: value for key, value in getattr(session, name).items() if key != one}
+        setattr(session, name, kept)  # the frame's own answer holds the old one
     session.unmatched_frame_inds.pop(one, None)
     pairs = session.overlap_pair_to_frame_inds
     for pair in [pair for pair in pairs if one in pair]:
