@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,19 +11,20 @@ from mesh.contracts import Grid, Measurement, Person, RatePoint, Signal
 from mesh.parameters import Parameters
 from ppg.arrays import to_device, to_host
 from ppg.band_pass import detrended, make_filter
+from ppg.candidates import AGREE_HZ, METHODS_ASKED, Candidate, candidates
 from ppg.filters import Filter, usable_band
 from ppg.methods import METHODS
-from ppg.patches import coherence, project
+from ppg.methods.windows import relative
 from ppg.physiology import physiology
-from ppg.quality import Evidence, agrees, confidence, consistency, least_snr_db, recording_at_fault, refusal
-from ppg.rate import Spectra, estimate, peaks, sliding_spectra, snr, track
+from ppg.quality import Evidence, half_width, probability, recording_at_fault, refusal
+from ppg.rate import peaks, snr
 from ppg.resample import fill_gaps, grid_times, resample
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
 
 UNIT = "bpm"
-_CHECKS = ("pos", "chrom", "green")  # methods that are asked whether they agree
+_LEAST_WINDOW_DB = -3.0  # SNR below which a single window shows no pulse
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,66 @@ def grid_of(signals: Signals) -> Grid:
     return Grid(origin_s=float(signals.time_s[0]), rate_hz=1 / step, samples=int(span / step + 1.000001))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the methods say of signals.
+
+    Attributes
+    ----------
+    grid : Grid
+    rgb, filtered : float64[3, samples]
+    band_pass : Filter
+    waves : dict of str to float64[samples]
+        By method.
+    candidates : list of Candidate
+        The most likely first; empty where nothing has a spectrum.
+    """
+
+    grid: Grid
+    rgb: Floats
+    filtered: Floats
+    band_pass: Filter
+    waves: dict[str, Floats]
+    candidates: list[Candidate]
+
+
+def colours(signals: Signals, grid: Grid) -> Floats:
+    """Mean colour on the grid, float64[3, samples], gaps bridged."""
+    return resample(fill_gaps(signals.rgb), signals.time_s, grid_times(grid.origin_s, grid.rate_hz, grid.samples))
+
+
+def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> Asked | None:
+    """What each method takes for the heart rate, and what speaks for it.
+
+    Parameters
+    ----------
+    signals : Signals
+    parameters : Parameters
+    grid : Grid, optional
+
+    Returns
+    -------
+    Asked or None
+        None where the band does not fit the signals.
+    """
+    grid = grid_of(signals) if grid is None else grid
+    rate, rgb = grid.rate_hz, colours(signals, grid)
+    try:
+        band_pass = make_filter(parameters, rate)
+        band = usable_band(parameters.band_low_hz, parameters.band_high_hz, rate)
+    except ValueError:
+        return None
+    device = to_device(detrended(parameters, rgb, rate))
+    filtered = to_host(band_pass(device))
+    waves = {
+        name: to_host(METHODS[name](device, rate, band_pass)) for name in sorted({*METHODS_ASKED, parameters.method})
+    }
+    normal = to_host(band_pass(relative(device)))
+    found = candidates(signals, waves, normal, rate, parameters.rate_window_s, band, grid.origin_s)
+    found.sort(key=lambda one: -probability(one.evidence))
+    return Asked(grid, rgb, filtered, band_pass, waves, found)
+
+
 def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> Analysis:
     """Everything that can be measured of one person's skin.
 
@@ -85,40 +145,42 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         Refused measurements say why.
     """
     grid = grid_of(signals) if grid is None else grid
-    rate = grid.rate_hz
-    times = grid_times(grid.origin_s, rate, grid.samples)
-    rgb = resample(fill_gaps(signals.rgb), signals.time_s, times)
     seen = float(np.isfinite(signals.rgb[0]).mean())
-    zeros = np.zeros(grid.samples)
-    try:
-        band_pass = make_filter(parameters, rate)
-        band = usable_band(parameters.band_low_hz, parameters.band_high_hz, rate)
-    except ValueError:
-        fault = recording_at_fault(signals.duration_s, rate, seen) or "the band does not fit the clip"
-        return _nothing(signals, parameters, grid, rgb, fault)
-    device = to_device(detrended(parameters, rgb, rate))
-    filtered = to_host(band_pass(device))
-    waves = {name: to_host(METHODS[name](device, rate, band_pass)) for name in sorted({*_CHECKS, parameters.method})}
-    spectra = {name: sliding_spectra(wave, rate, parameters.rate_window_s, band) for name, wave in waves.items()}
-    tracks = {name: track(found) for name, found in spectra.items()}
-    chosen, rates = spectra[parameters.method], tracks[parameters.method]
-    valid = bool(np.isfinite(rates).all())
-    ratios = snr(chosen, rates) if valid else np.zeros(len(rates))
-    evidence = _evidence(signals, rgb, rate, seen, parameters.method, chosen, tracks, ratios, valid)
+    asked = ask(signals, parameters, grid)
+    if asked is None:
+        fault = recording_at_fault(signals.duration_s, grid.rate_hz, seen) or "the band does not fit the clip"
+        return _nothing(signals, parameters, grid, colours(signals, grid), fault)
+    best = asked.candidates[0] if asked.candidates else None
+    evidence = Evidence(
+        seconds=signals.duration_s,
+        fps=grid.rate_hz,
+        skin_frames=seen,
+        rgb=asked.rgb.mean(axis=1),
+        signs=best.evidence if best is not None else {},
+        bits_per_pixel=signals.bits_per_pixel,
+        clipped=signals.clipped,
+    )
     why = refusal(evidence)
-    heart_rate = Measurement.refused(UNIT, why) if why else _heart_rate(chosen, rates, ratios, confidence(evidence))
-    heart_hz = np.interp(times, grid.origin_s + chosen.centre_s, rates) if not why else np.full(grid.samples, np.nan)
-    pulse = waves[parameters.method]
-    rest = physiology(signals, pulse, rate, heart_hz, heart_rate, parameters, origin_s=grid.origin_s)
-    details = _details(evidence, signals) | rest.details
-    if valid:
-        details |= {f"{name}_{UNIT}": 60 * float(found.mean()) for name, found in sorted(tracks.items())}
+    given = best if why is None else None
+    if given is None:
+        heart_rate = Measurement.refused(UNIT, why or "no pulse")
+        heart_hz = np.full(grid.samples, np.nan)
+    else:
+        half = half_width(given.mean.deviation_hz, evidence.probability, given.mean.hz)
+        heart_rate = _answer(given.mean.hz, half, evidence.probability)
+        heart_hz = given.mean.rate_hz
+    pulse = asked.waves[parameters.method]
+    # beats come from the wave that showed the rate
+    beating = parameters if given is None else parameters.model_copy(update={"method": given.method})
+    wave = pulse if given is None else asked.waves[given.method]
+    rest = physiology(signals, wave, grid.rate_hz, heart_hz, heart_rate, beating, origin_s=grid.origin_s)
+    details = _details(evidence, signals, asked) | rest.details
     person = Person(
         id="1",
         measurements={"heart_rate": heart_rate} | rest.measurements,
-        heart_rate_over_time=_over_time(chosen, rates, ratios, why, grid.origin_s),
+        heart_rate_over_time=_over_time(best, asked, evidence, why),
         signal=Signal(
-            snr_db=round(evidence.snr_db, 3) if valid else None,
+            snr_db=round(evidence.signs["snr_db"], 3) if best is not None else None,
             skin_fraction=signals.skin_fraction,
             details={key: round(value, 4) for key, value in details.items()},
         ),
@@ -126,11 +188,11 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
     return Analysis(
         person=person,
         grid=grid,
-        waves=waves | {"pulse": pulse if valid else zeros},
-        rgb=rgb,
-        filtered=filtered,
-        band_pass=band_pass,
-        rate_hz=None if why else float(rates.mean()),
+        waves=asked.waves | {"pulse": pulse if best is not None else np.zeros(grid.samples)},
+        rgb=asked.rgb,
+        filtered=asked.filtered,
+        band_pass=asked.band_pass,
+        rate_hz=None if given is None else given.mean.hz,
         beats_s=rest.beats_s,
         warnings=rest.warnings,
     )
@@ -150,66 +212,50 @@ def _nothing(signals: Signals, parameters: Parameters, grid: Grid, rgb: Floats, 
     return Analysis(person, grid, waves, rgb, np.stack([zeros] * 3), None, None, rest.beats_s, [])
 
 
-def _evidence(signals: Signals, rgb: Floats, rate: float, seen: float, method: str, chosen: Spectra,
-              tracks: dict[str, Floats], ratios: Floats, valid: bool) -> Evidence:  # fmt: skip
-    rates = tracks[method]
-    others = [name for name in _CHECKS if name != method]
-    patch_rate = len(signals.patch_time_s) / signals.duration_s if signals.duration_s else rate
-    known = valid and len(signals.patches) > 0 and len(signals.patch_time_s) > 1
-    waves = project(fill_gaps(signals.patches), patch_rate) if known else np.zeros((0, 2))
-    return Evidence(
-        seconds=signals.duration_s,
-        fps=rate,
-        skin_frames=seen,
-        snr=float(ratios.mean()),
-        consistency=consistency(chosen, rates) if valid else 0.0,
-        coherence=coherence(waves, patch_rate, chosen, rates) if valid else None,
-        agreement=float(np.mean([agrees(rates, tracks[name]) for name in others])) if valid else 0.0,
-        rgb=rgb.mean(axis=1),
-        rate_hz=float(rates.mean()) if valid else math.inf,
-        bits_per_pixel=signals.bits_per_pixel,
-    )
-
-
-def _details(evidence: Evidence, signals: Signals) -> dict[str, float]:
-    found = {
-        "consistency": evidence.consistency,
-        "agreement": evidence.agreement,
-        "patches": float(len(signals.patches)),
-        "skin_frames": evidence.skin_frames,
-    }
-    if evidence.coherence is not None:
-        found["coherence"] = evidence.coherence
+def _details(evidence: Evidence, signals: Signals, asked: Asked) -> dict[str, float]:
+    """The evidence, and each method's rate by Welch's windows (`pos_bpm`), by its fit (`pos_fit_bpm`) and by FFT."""
+    found = {"patches": float(len(signals.patches)), "skin_frames": evidence.skin_frames}
+    if signals.displacement is not None and "log_motion" in evidence.signs:
+        found["motion_px"] = 10 ** evidence.signs["log_motion"]
+    if evidence.signs:
+        found |= {"probability": evidence.probability} | dict(evidence.signs)
+        found["agreement"], found["coherence"] = evidence.signs["agreeing"], evidence.signs["patches_colour"]
+    for one in asked.candidates:
+        found[f"{one.method}_{UNIT}"] = 60 * float(one.track_hz.mean())
+        found[f"{one.method}_fit_{UNIT}"] = 60 * one.mean.hz
+        found[f"{one.method}_fft_{UNIT}"] = 60 * one.whole_hz
     return found
 
 
-def _heart_rate(spectra: Spectra, rates: Floats, ratios: Floats, trust: float) -> Measurement:
-    found = estimate(spectra, rates, ratios)
+def _answer(hz: float, half: float, trust: float) -> Measurement:
     return Measurement(
-        value=round(60 * found.hz, 2),
+        value=round(60 * hz, 2),
         unit=UNIT,
-        low=round(60 * found.low_hz, 2),
-        high=round(60 * found.high_hz, 2),
+        low=round(60 * max(hz - half, 0.0), 2),
+        high=round(60 * (hz + half), 2),
         confidence=round(trust, 3),
         status="ok",
     )
 
 
-def _over_time(spectra: Spectra, rates: Floats, ratios: Floats, why: str | None, origin_s: float) -> list[RatePoint]:
-    """One measurement a window; refused where the clip's is, or where the window alone does not show it."""
-    alone = np.abs(peaks(spectra) - rates)
-    least = 10 ** (least_snr_db(np.inf) / 10)
+def _over_time(best: Candidate | None, asked: Asked, evidence: Evidence, why: str | None) -> list[RatePoint]:
+    """One measurement a window: refused where the clip's is, or where the window alone does not show it."""
+    if best is None:
+        return []
+    spectra, rates, grid = best.spectra, best.track_hz, asked.grid
+    alone, ratios = np.abs(peaks(spectra) - rates), snr(spectra, rates)
+    # ends of a window are timed as well as those of the clip, but lie nearer
+    own = best.mean.deviation_hz * max(evidence.seconds / spectra.window_s, 1.0)
+    at = np.arange(grid.samples) / grid.rate_hz
     points = []
     for row, centre in enumerate(spectra.centre_s):
         if why is not None:
             value = Measurement.refused(UNIT, "the heart rate of the whole clip is refused")
-        elif alone[row] > 0.1 or ratios[row] < least:
+        elif alone[row] > AGREE_HZ or ratios[row] < 10 ** (_LEAST_WINDOW_DB / 10):
             value = Measurement.refused(UNIT, "no clear pulse in this window")
         else:
-            one = Spectra(
-                spectra.centre_s[row : row + 1], spectra.frequency_hz, spectra.power[row : row + 1], spectra.window_s
-            )
-            trust = float(ratios[row] / (1 + ratios[row]))
-            value = _heart_rate(one, rates[row : row + 1], ratios[row : row + 1], trust)
-        points.append(RatePoint(time_s=round(origin_s + float(centre), 4), heart_rate=value))
+            inside = np.abs(at - centre) <= spectra.window_s / 2
+            hz = float(best.mean.rate_hz[inside].mean())
+            value = _answer(hz, half_width(own, evidence.probability, hz), evidence.probability)
+        points.append(RatePoint(time_s=round(grid.origin_s + float(centre), 4), heart_rate=value))
     return points

@@ -1,93 +1,128 @@
-"""The gate of the heart rate: a number is given only when several independent signs agree that there is a pulse.
+"""The gate of the heart rate: how likely a candidate is right, and the cause and the fix where it is not likely enough.
 
-Each sign alone is fooled by something: spectral SNR by slow drifts in a short clip, agreement of patches by a lamp
-or a camera that changes its colour balance, agreement of methods by a strong brightness change. Limits were chosen
-on simulated traces without a pulse (white, common, pink and patch-wise pink noise, a flickering lamp), not on clips.
+The probability is a logistic regression on few signs of `ppg.candidates` and their products (a strong GREEN means
+much where colours agree with blood and little where they are a lamp's), fitted to synthetic recordings whose answer
+is known; `ppg.calibration` holds its constants and says how they were made.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.rate import Spectra, peaks
+from ppg.calibration import CENTRE, INTERCEPT, INTERVAL, LEAST_PROBABILITY, LIMITS, SCALE, SIGNS, WEIGHTS
+
+Floats = NDArray[np.float64]
 
 LEAST_SECONDS = 5.0
 LEAST_FPS = 8.0
 LEAST_SKIN_FRAMES = 0.8
-LEAST_CONSISTENCY = 0.6
-LEAST_COHERENCE = 0.15
-STRICT_BELOW_S = 12.0  # in a shorter clip every method must agree, in a longer one half of them
-AGREE_HZ = 0.1
-_SLOW_HZ = 1.1
+HALF_RATE_DB = -2.5
+FEW_BITS = 0.05  # coded bits per pixel and frame
 _DARK = 40.0  # mean R, G, B, 0-255
 _BRIGHT = 250.0
-_FEW_BITS = 0.02  # coded bits per pixel and frame
+_CLIPPED = 0.05
+_FLICKER_DB = -9.0  # chroma over brightness at the rate: blood has -7 and more
+_ALIKE = 0.5
+_MOVED = 0.3  # log10 of pixels: 2 px
+_SHORT_S = 20.0
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for a pulse.
+    """What speaks for a pulse and what may spoil it.
 
     Attributes
     ----------
     seconds, fps : float
-        Length of the clip and samples a second.
+        Length of the signals and frames a second.
     skin_frames : float
         Part of the frames in which skin was seen.
-    snr : float
-        Mean over windows of the power at the rate and its harmonic over the rest; a ratio.
-    consistency : float
-        Part of the windows whose strongest frequency alone lies on the track.
-    coherence : float or None
-        Of the patches (`ppg.patches.coherence`).
-    agreement : float
-        Part of the other methods whose rate is the same.
     rgb : float64[3]
         Mean colour of the skin, 0-255.
-    rate_hz : float
-        What would be given.
-    bits_per_pixel : float or None
+    signs : mapping of str to float
+        Of the best candidate (`ppg.candidates.FEATURES`); empty where there is none.
+    bits_per_pixel, clipped : float or None
+        As in `Signals`.
     """
 
     seconds: float
     fps: float
     skin_frames: float
-    snr: float
-    consistency: float
-    coherence: float | None
-    agreement: float
-    rgb: NDArray[np.float64]
-    rate_hz: float = math.inf
+    rgb: Floats
+    signs: Mapping[str, float] = field(default_factory=dict)
     bits_per_pixel: float | None = None
+    clipped: float | None = None
 
     @property
-    def snr_db(self) -> float:
-        """SNR in dB."""
-        return 10 * math.log10(max(self.snr, 1e-6))
+    def probability(self) -> float:
+        """That the best candidate is right; 0 where there is none."""
+        return probability(self.signs) if self.signs else 0.0
 
 
-def least_snr_db(seconds: float, rate_hz: float = math.inf) -> float:
-    """SNR that a clip of this length needs: the shorter, the more often noise has a high peak.
+def terms(signs: Floats) -> Floats:
+    """Standardised signs and all their products, squares among them.
 
-    5 s need 6.8 dB, 10 s 4.4 dB, 30 s 2.8 dB, long ones 2 dB. A slow rate in a short clip needs 3 dB more: there a
-    drift of the light or of the camera's colours looks like a pulse.
+    Parameters
+    ----------
+    signs : float64[..., k]
+        Standardised.
+
+    Returns
+    -------
+    float64[..., k + k (k + 1) / 2]
     """
-    slow = seconds < STRICT_BELOW_S and rate_hz < _SLOW_HZ
-    return 2.0 + 24.0 / max(seconds, 1.0) + (3.0 if slow else 0.0)
+    first, second = np.triu_indices(signs.shape[-1])
+    return np.concatenate([signs, signs[..., first] * signs[..., second]], axis=-1)
 
 
-def consistency(spectra: Spectra, rates_hz: NDArray[np.float64]) -> float:
-    """Part of the windows whose strongest frequency lies within 0.1 Hz of the track."""
-    return float((np.abs(peaks(spectra) - rates_hz) <= AGREE_HZ).mean())
+def probability(signs: Mapping[str, float]) -> float:
+    """That a candidate is right to 3 bpm, 0-1.
+
+    Parameters
+    ----------
+    signs : mapping of str to float
+        At least those in `ppg.calibration.SIGNS`. Each counts within the limits that were seen when the model was
+        fitted: it is not extrapolated.
+
+    Raises
+    ------
+    KeyError
+        If one is missing.
+    """
+    values = np.array([signs[name] for name in SIGNS])
+    if not np.isfinite(values).all():
+        return 0.0
+    limits = np.asarray(LIMITS)
+    standard = (np.clip(values, limits[0], limits[1]) - np.asarray(CENTRE)) / np.asarray(SCALE)
+    score = INTERCEPT + float((np.asarray(WEIGHTS) * terms(standard)).sum())
+    found = 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
+    # a pulse whose second harmonic is as strong as itself is rare: more likely the rate is twice as high
+    return min(found, 0.5) if signs.get("double_db", -20.0) > HALF_RATE_DB else found
 
 
-def agrees(rates_hz: NDArray[np.float64], others_hz: NDArray[np.float64]) -> bool:
-    """Whether two tracks are the same: their median distance is at most 0.1 Hz."""
-    return bool(np.median(np.abs(rates_hz - others_hz)) <= AGREE_HZ)
+def half_width(deviation_hz: float, trust: float, rate_hz: float) -> float:
+    """Half of the 90 % interval, Hz.
+
+    A line in what the fit of the phase says of itself, and in the doubt that is left in the candidate; a quantile
+    regression on synthetic recordings (Koenker and Bassett 1978).
+
+    Parameters
+    ----------
+    deviation_hz : float
+        `ppg.interval.MeanRate.deviation_hz`.
+    trust : float
+        `probability`.
+    rate_hz : float
+        The rate itself.
+    """
+    constant, own, doubt, relative = INTERVAL
+    deviation = min(deviation_hz, 0.5 * rate_hz)
+    return max(constant + own * deviation + doubt * (1 - trust) + relative * rate_hz, 0.002)
 
 
 def recording_at_fault(seconds: float, fps: float, skin_frames: float) -> str | None:
@@ -102,52 +137,31 @@ def recording_at_fault(seconds: float, fps: float, skin_frames: float) -> str | 
 
 
 def refusal(evidence: Evidence) -> str | None:
-    """Why the heart rate is refused, with what would mend it; None if it is given."""
+    """Why the heart rate is refused: one cause, and what would mend it; None if it is given."""
     fault = recording_at_fault(evidence.seconds, evidence.fps, evidence.skin_frames)
     if fault is not None:
         return fault
-    wanted = least_snr_db(evidence.seconds, evidence.rate_hz)
-    if not evidence.snr_db >= wanted:  # also where it is not a number
-        return f"no clear pulse: signal to noise {evidence.snr_db:.1f} dB of {wanted:.1f} dB; {_advice(evidence)}"
-    if evidence.coherence is None:
-        # too few patches to ask: then the spectrum must speak all the clearer
-        if evidence.snr_db < wanted + 3:
-            return (
-                f"too little skin to be sure: signal to noise {evidence.snr_db:.1f} dB of {wanted + 3:.1f} dB; "
-                "show more skin, or set chroma_similarity higher"
-            )
-    elif evidence.coherence < LEAST_COHERENCE:
-        return (
-            f"parts of the skin do not share one pulse: coherence {evidence.coherence:.2f} of {LEAST_COHERENCE:g}; "
-            f"{_advice(evidence)}"
-        )
-    if evidence.consistency < LEAST_CONSISTENCY:
-        return (
-            f"the rate jumps: {100 * evidence.consistency:.0f} % of the windows agree, "
-            f"{100 * LEAST_CONSISTENCY:.0f} % are needed; {_advice(evidence)}"
-        )
-    if evidence.agreement < (1.0 if evidence.seconds < STRICT_BELOW_S else 0.5):
-        return f"methods disagree about the rate; {_advice(evidence)}"
-    return None
+    trust = evidence.probability
+    if trust >= LEAST_PROBABILITY:
+        return None
+    return f"{_cause(evidence)} (no clear pulse: {100 * trust:.0f} % sure of {100 * LEAST_PROBABILITY:.0f} %)"
 
 
-def _advice(evidence: Evidence) -> str:
+def _cause(evidence: Evidence) -> str:
+    """The likeliest cause; those that are certain from the picture alone go first."""
+    signs = evidence.signs
     if evidence.rgb.mean() < _DARK:
-        return "too dark: use more light"
-    if evidence.rgb.max() > _BRIGHT:
+        return f"too dark: brightness {evidence.rgb.mean():.0f} of 255; use more light"
+    if evidence.rgb.max() > _BRIGHT or (evidence.clipped or 0.0) > _CLIPPED:
         return "overexposed: use less light, or a shorter exposure"
-    if evidence.bits_per_pixel is not None and evidence.bits_per_pixel < _FEW_BITS:
-        return "compressed too hard: record at a higher bit rate"
-    if evidence.seconds < 20:
-        return "hold still under steady light, and record 20 s or more"
-    return "hold still under steady light"
-
-
-def confidence(evidence: Evidence) -> float:
-    """0-1: the geometric mean of the signal's share of the power, of the consistency and of the coherence.
-
-    Where patches could not be asked, the square of the signal's share stands for their coherence.
-    """
-    share = evidence.snr / (1 + evidence.snr)
-    coherence = share**2 if evidence.coherence is None else evidence.coherence
-    return float(min(max(share * evidence.consistency * coherence, 0.0), 1.0) ** (1 / 3))
+    if evidence.bits_per_pixel is not None and evidence.bits_per_pixel < FEW_BITS:
+        return f"compressed too hard: {evidence.bits_per_pixel:.3f} bits a pixel; record at {FEW_BITS:g} or more"
+    if signs.get("log_motion", -2.0) > _MOVED:
+        return f"the skin moved by {10 ** signs['log_motion']:.0f} pixels; hold still"
+    if signs.get("colour_db", 0.0) < _FLICKER_DB and signs.get("patches_green", 0.0) > _ALIKE:
+        return "the light flickers: all colours change alike, which blood does not do; use daylight or another lamp"
+    if signs.get("double_db", -20.0) > HALF_RATE_DB:
+        return "the rate may be this or twice as high; record longer, with less compression"
+    if evidence.seconds < _SHORT_S:
+        return f"the pulse is too weak for {evidence.seconds:.0f} s; record {_SHORT_S:g} s or more under even light"
+    return "the pulse is too weak; show more skin under even light"

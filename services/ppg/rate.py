@@ -92,7 +92,8 @@ def refine(frequency: NDArray[np.float64], power: NDArray[np.float64], index: in
     return float(frequency[index] + min(max(shift, -0.5), 0.5) * (frequency[1] - frequency[0]))
 
 
-def _top(frequency: NDArray[np.float64], power: NDArray[np.float64], around: float, reach: float) -> float:
+def top_near(frequency: NDArray[np.float64], power: NDArray[np.float64], around: float, reach: float) -> float:
+    """The highest point within `reach` of a frequency, between bins, in Hz; the frequency itself where no bin is."""
     near = np.flatnonzero(np.abs(frequency - around) <= reach)
     if not near.size:
         return around
@@ -147,7 +148,7 @@ def track(spectra: Spectra) -> NDArray[np.float64]:
     for row in range(len(support) - 1, 0, -1):
         path[row - 1] = came_from[row, path[row]]
     reach = 0.5 / spectra.window_s  # half of the peak's half width: the top of the peak that the path runs along
-    return np.array([_top(frequency, row, frequency[i], reach) for row, i in zip(spectra.power, path, strict=True)])
+    return np.array([top_near(frequency, row, frequency[i], reach) for row, i in zip(spectra.power, path, strict=True)])
 
 
 def snr(spectra: Spectra, rates_hz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,6 @@ from ppg.band_pass import make_filter
 from ppg.collect import collect
 from ppg.gather import gather_pulse
 from ppg.patches import coherence, group_length, project
-from ppg.quality import Evidence, confidence, least_snr_db, refusal
 from ppg.rate import sliding_spectra
 from ppg.trace_blob import Trace
 from ppg.traces import patch_grid
@@ -255,39 +254,3 @@ def test_the_projection_of_patches_ignores_light():
     light = project(SKIN[:, None] * (1 + wave), 15.0)
     blood = project(SKIN[:, None] * (1 - ABSORPTION[:, None] * wave), 15.0)
     assert np.abs(light).max() < 0.05 * np.abs(blood).max()
-
-
-def evidence(**changes):
-    facts = {
-        "seconds": 20.0, "fps": 30.0, "skin_frames": 1.0, "snr": 10.0, "consistency": 1.0, "coherence": 0.8,
-        "agreement": 1.0, "rgb": SKIN,
-    }  # fmt: skip
-    return Evidence(**(facts | changes))
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"snr": 1.0}, "signal to noise 0.0 dB of 3.2 dB"),
-        ({"snr": 4.0, "seconds": 10.0, "rate_hz": 0.8}, "6.0 dB of 7.4 dB"),
-        ({"snr": float("nan")}, "no clear pulse"),
-        ({"snr": 1.0, "rgb": SKIN / 8}, "too dark"),
-        ({"snr": 1.0, "rgb": np.array([253.0, 220, 200])}, "overexposed"),
-        ({"snr": 1.0, "bits_per_pixel": 0.01}, "compressed too hard"),
-        ({"coherence": 0.1}, "do not share one pulse"),
-        ({"coherence": None, "snr": 3.0}, "too little skin"),
-        ({"consistency": 0.5}, "the rate jumps"),
-        ({"agreement": 0.0}, "methods disagree"),
-        ({"agreement": 0.5, "seconds": 10.0}, "methods disagree"),
-    ],
-)
-def test_each_sign_can_refuse_and_says_why(changes, words):
-    assert refusal(evidence()) is None
-    assert words in refusal(evidence(**changes))
-
-
-def test_confidence_grows_with_the_evidence():
-    assert 0.85 < confidence(evidence()) <= 1.0
-    assert confidence(evidence(coherence=0.2)) < confidence(evidence())
-    assert confidence(evidence(snr=0.0)) == 0.0
-    assert least_snr_db(5) > least_snr_db(30) > least_snr_db(1e9) >= 2.0

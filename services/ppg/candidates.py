@@ -1,0 +1,205 @@
+"""Candidates for the heart rate, one a method, and what speaks for each: the evidence of the gate.
+
+Each sign alone is fooled by something: spectral SNR by slow drifts in a short clip, agreement of patches by a lamp or
+a camera that changes its colours, agreement of methods by a strong change of brightness. GREEN keeps most of a pulse
+that a codec has left (it carries the luma), POS most of one that moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppg.interval import MeanRate, best_mean_rate
+from ppg.patches import coherence, project
+from ppg.rate import Spectra, peaks, sliding_spectra, snr, top_near, track
+from ppg.resample import fill_gaps, resample
+from ppg.signals import Signals
+
+Floats = NDArray[np.float64]
+
+METHODS_ASKED = ("green", "pos", "chrom", "pbv")
+AGREE_HZ = 0.1
+_LOBE = 1.5  # of a Hann taper's main lobe, half its width in 1 / window
+_DETREND_S = 1.6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One possible answer.
+
+    Attributes
+    ----------
+    method : str
+    spectra : Spectra
+        Of the method's wave.
+    track_hz : float64[windows]
+        Its rate in each window.
+    mean : MeanRate
+        Over all of the signals.
+    whole_hz : float
+        Top of the spectrum of the whole wave within 0.15 Hz of the track's mean, Hz.
+    evidence : dict of str to float
+        What speaks for it, by the names in `FEATURES`; finite.
+    """
+
+    method: str
+    spectra: Spectra
+    track_hz: Floats
+    mean: MeanRate
+    whole_hz: float
+    evidence: dict[str, float]
+
+
+FEATURES = (
+    "snr_db", "dominance_db", "consistency", "others_db", "agreeing", "patches_green", "patches_colour",
+    "colour_db", "colour_phase", "fit", "log_rate", "log_seconds", "log_bits", "motion", "log_motion", "half_db",
+    "double_db",
+)  # fmt: skip
+
+
+def candidates(
+    signals: Signals, waves: Mapping[str, Floats], rgb: Floats, rate_hz: float, window_s: float,
+    band_hz: tuple[float, float], origin_s: float,
+) -> list[Candidate]:  # fmt: skip
+    """A candidate of each method that was asked and has a spectrum.
+
+    Parameters
+    ----------
+    signals : Signals
+    waves : mapping of str to float64[n]
+        Of the methods, among them all of `METHODS_ASKED`, on the grid.
+    rgb : float64[3, n]
+        Filtered channels over their means, on the grid.
+    rate_hz : float
+        Samples a second of the grid.
+    window_s : float
+        Of the sliding spectra.
+    band_hz : tuple of float
+    origin_s : float
+        Time of the grid's first sample.
+    """
+    spectra = {name: sliding_spectra(waves[name], rate_hz, window_s, band_hz) for name in METHODS_ASKED}
+    tracks = {name: track(found) for name, found in spectra.items()}
+    valid = [name for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
+    patches = _patch_waves(signals)
+    moved = _moved(signals, rate_hz, len(rgb[0]), origin_s)
+    samples = np.arange(rgb.shape[-1]) / rate_hz
+    found = []
+    for name in valid:
+        rates = tracks[name]
+        start = np.interp(samples, spectra[name].centre_s, rates)
+        mean = best_mean_rate(waves[name], rate_hz, start)
+        evidence = _evidence(name, spectra, tracks, waves, rgb, rate_hz, patches, moved, start)
+        evidence |= {
+            "fit": mean.fit,
+            "log_rate": math.log(max(mean.hz, 0.1)),
+            "log_seconds": math.log(max(signals.duration_s, 1.0)),
+            "log_bits": math.log10(min(max(signals.bits_per_pixel or 0.2, 1e-3), 0.2)),
+        }
+        kept = {key: float(evidence[key]) for key in FEATURES}
+        found.append(Candidate(name, spectra[name], rates, mean, _whole(waves[name], rate_hz, band_hz, rates), kept))
+    return found
+
+
+def decibel(ratio: float, low: float = -20.0, high: float = 20.0) -> float:
+    """10 log10 of a ratio of powers, within limits; the lower one where it is not a number."""
+    return float(min(max(10 * math.log10(ratio), low), high)) if ratio > 0 else low
+
+
+def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Floats], waves: Mapping[str, Floats],
+              rgb: Floats, rate_hz: float, patches: tuple[Floats, Floats, float] | None, moved: Floats | None,
+              start: Floats) -> dict[str, float]:  # fmt: skip
+    own, rates = spectra[name], tracks[name]
+    others = [other for other in METHODS_ASKED if other != name]
+    turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
+    at_rate = {key: _slow(wave * turning, rate_hz) for key, wave in waves.items() if key in ("pos", "green")}
+    light = _slow(rgb.mean(axis=0) * turning, rate_hz)
+    colour, green = at_rate["pos"], at_rate["green"]
+    cross = float((colour * green.conj()).mean().real)
+    levels = math.sqrt(float((np.abs(colour) ** 2).mean() * (np.abs(green) ** 2).mean()))
+    coherent = [0.0, 0.0]
+    if patches is not None:
+        sampling = patches[2]
+        coherent = [coherence(waves_of, sampling, own, rates) or 0.0 for waves_of in patches[:2]]
+    motion = 0.0
+    if moved is not None:
+        wave = _slow(waves[name] * turning, rate_hz)
+        for axis in moved:
+            shift = _slow(axis * turning, rate_hz)
+            size = math.sqrt(float((np.abs(wave) ** 2).mean() * (np.abs(shift) ** 2).mean()))
+            if size > 0:
+                motion = max(motion, float(np.abs((wave * shift.conj()).mean())) / size)
+    return {
+        "snr_db": decibel(float(np.median(snr(own, rates)))),
+        "dominance_db": decibel(_dominance(own, rates)),
+        "consistency": float((np.abs(peaks(own) - rates) <= AGREE_HZ).mean()),
+        "others_db": float(np.mean([decibel(float(np.median(snr(spectra[other], rates)))) for other in others])),
+        "agreeing": float(np.mean([np.median(np.abs(tracks[other] - rates)) <= AGREE_HZ for other in others])),
+        "patches_green": coherent[0],
+        "patches_colour": coherent[1],
+        "colour_db": decibel(float((np.abs(colour) ** 2).mean()) / max(float((np.abs(light) ** 2).mean()), 1e-30)),
+        "colour_phase": cross / levels if levels > 0 else 0.0,
+        "motion": motion,
+        "log_motion": math.log10(max(float(np.std(moved, axis=1).max()), 0.01)) if moved is not None else -2.0,
+        "half_db": decibel(_at(own, rates / 2) / max(_at(own, rates), 1e-30)),
+        "double_db": decibel(_at(own, rates * 2) / max(_at(own, rates), 1e-30)),
+    }
+
+
+def _whole(wave: Floats, rate_hz: float, band_hz: tuple[float, float], rates_hz: Floats) -> float:
+    one = sliding_spectra(wave, rate_hz, len(wave) / rate_hz, band_hz)
+    return top_near(one.frequency_hz, one.power[0], float(rates_hz.mean()), 0.15)
+
+
+def _slow(wave: NDArray[np.complex128], rate_hz: float) -> NDArray[np.complex128]:
+    """A demodulated wave averaged over pieces of about 2.5 s."""
+    pieces = max(round(len(wave) / rate_hz / 2.5), 1)
+    edges = np.linspace(0, len(wave), pieces + 1).astype(np.int64)[:-1]
+    return np.asarray(np.add.reduceat(wave, edges) / (len(wave) / pieces))
+
+
+def _dominance(spectra: Spectra, rates_hz: Floats) -> float:
+    """The peak along the track over the next that is neither it nor its double, both averaged over the windows."""
+    frequency = spectra.frequency_hz
+    reach = max(_LOBE / spectra.window_s, 0.15)
+    shifted = np.stack([np.interp(frequency - frequency[0] + rate - 1.0, frequency, row, left=0, right=0)
+                        for rate, row in zip(rates_hz, spectra.power, strict=True)])  # fmt: skip
+    # every window's own rate is moved to the same place, so that a ramp stays one peak
+    mean = shifted.mean(axis=0)
+    place = frequency - frequency[0] - 1.0
+    double = float(np.mean(rates_hz))
+    rest = mean[(np.abs(place) > reach) & (np.abs(place - double) > reach)]
+    top = mean[np.abs(place) <= 0.05]
+    if not top.size or not rest.size or not rest.max() > 0:
+        return 100.0
+    return float(top.max() / rest.max())
+
+
+def _at(spectra: Spectra, rates_hz: Floats) -> float:
+    return float(np.mean([np.interp(rate, spectra.frequency_hz, row, left=0, right=0)
+                          for rate, row in zip(rates_hz, spectra.power, strict=True)]))  # fmt: skip
+
+
+def _patch_waves(signals: Signals) -> tuple[Floats, Floats, float] | None:
+    """GREEN and POS of each patch and their samples a second."""
+    if not len(signals.patches) or len(signals.patch_time_s) < 2 or not signals.duration_s:
+        return None
+    rate = len(signals.patch_time_s) / signals.duration_s
+    filled = fill_gaps(signals.patches)
+    green = filled[:, 1]
+    mean = np.maximum(green.mean(axis=-1, keepdims=True), 1.0)
+    return 1 - green / mean, project(filled, rate), rate
+
+
+def _moved(signals: Signals, rate_hz: float, samples: int, origin_s: float) -> Floats | None:
+    if signals.displacement is None or np.isfinite(signals.displacement).mean() < 0.5:
+        return None
+    known = np.isfinite(signals.displacement).any(axis=1)
+    if not known.all():
+        return None
+    return resample(fill_gaps(signals.displacement), signals.time_s, origin_s + np.arange(samples) / rate_hz)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from ppg.calibration import CENTRE, LEAST_PROBABILITY, SIGNS, WEIGHTS
+from ppg.quality import Evidence, half_width, probability, recording_at_fault, refusal, terms
+
+pytestmark = pytest.mark.unit
+
+SKIN = np.array([180.0, 130.0, 110.0])
+# as of a still face, well lit and coded
+CLEAR = {
+    "snr_db": 8.0, "dominance_db": 11.0, "consistency": 1.0, "others_db": 7.0, "agreeing": 1.0, "patches_green": 0.95,
+    "patches_colour": 0.9, "colour_db": -5.0, "colour_phase": 0.95, "fit": 0.85, "log_rate": 0.25, "log_seconds": 2.3,
+    "log_bits": -1.0, "motion": 0.5, "log_motion": -0.8, "half_db": -15.0, "double_db": -10.0,
+}  # fmt: skip
+NOISE = CLEAR | {
+    "snr_db": -3.0, "dominance_db": 1.0, "others_db": -4.0, "agreeing": 0.0, "patches_green": 0.05,
+    "patches_colour": 0.02, "colour_phase": 0.1, "fit": 0.15,
+}  # fmt: skip
+
+
+def evidence(signs, **changes):
+    facts = {"seconds": 10.0, "fps": 30.0, "skin_frames": 1.0, "rgb": SKIN, "bits_per_pixel": 0.1, "clipped": 0.0}
+    return Evidence(signs=signs, **(facts | changes))
+
+
+def test_a_clear_pulse_is_likely_and_noise_is_not():
+    assert probability(CLEAR) > LEAST_PROBABILITY
+    assert probability(NOISE) < 0.1
+    assert probability(CLEAR | {"fit": float("nan")}) == 0.0
+    assert refusal(evidence(CLEAR)) is None
+
+
+def test_signs_count_within_the_limits_that_were_seen():
+    wild = CLEAR | {"snr_db": 1e6, "dominance_db": 1e6}
+    assert 0.0 <= probability(wild) <= 1.0
+    with pytest.raises(KeyError):
+        probability({"snr_db": 1.0})
+
+
+def test_what_may_be_half_the_rate_is_refused():
+    found = refusal(evidence(CLEAR | {"double_db": 0.0}))
+    assert "twice as high" in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rgb": SKIN / 8}, "too dark"),
+        ({"rgb": np.array([253.0, 220, 200])}, "overexposed"),
+        ({"clipped": 0.3}, "overexposed"),
+        ({"bits_per_pixel": 0.008}, "compressed too hard: 0.008 bits a pixel; record at 0.05 or more"),
+        ({"seconds": 4.1}, "clip too short: 4.1 s of 5 s"),
+        ({"fps": 5.0}, "too few frames"),
+        ({"skin_frames": 0.5}, "50 % of the frames"),
+        ({"seconds": 60.0}, "show more skin"),
+        ({}, "record 20 s or more"),
+    ],
+)
+def test_a_refusal_names_one_cause_and_one_fix(changes, words):
+    assert words in refusal(evidence(NOISE, **changes))
+
+
+def test_motion_and_flicker_are_named():
+    assert "hold still" in refusal(evidence(NOISE | {"log_motion": 1.0}))
+    assert "flickers" in refusal(evidence(NOISE | {"colour_db": -15.0, "patches_green": 0.8}))
+    assert refusal(evidence({})) is not None
+
+
+def test_a_good_recording_is_not_at_fault():
+    assert recording_at_fault(10.0, 30.0, 1.0) is None
+
+
+def test_the_interval_grows_with_doubt_and_deviation():
+    assert half_width(0.01, 0.95, 1.2) > half_width(0.002, 0.95, 1.2) > 0
+    assert half_width(0.01, 0.9, 1.2) >= half_width(0.01, 1.0, 1.2)
+    assert np.isfinite(half_width(np.inf, 0.9, 1.2))
+
+
+def test_constants_fit_together():
+    assert len(WEIGHTS) == terms(np.array(CENTRE)).size
+    assert set(SIGNS) <= set(CLEAR)
