@@ -177,7 +177,8 @@ def test_a_folder_of_something_else_is_refused_with_the_layout(name: str, tmp_pa
         items(DATASETS[name], tmp_path / "missing")
 
 
-def test_damaged_references_are_named(pictures: folders.Rendered, tmp_path: Path) -> None:
+def test_damaged_references_are_named(tmp_path: Path) -> None:
+    pictures = folders.rendered(0.5)
     part2 = folders.ubfc2(tmp_path / "2", pictures) / "subject1" / "ground_truth.txt"
     part2.write_text("1 2 3\n4 5 6\n")
     pure = folders.pure(tmp_path / "p", pictures) / "01-05" / "01-05.json"

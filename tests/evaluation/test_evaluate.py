@@ -23,8 +23,12 @@ from pulsemesh import cli
 pytestmark = pytest.mark.unit
 
 
-def test_a_folder_of_clips_becomes_figures(phantoms: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("signals")
+
+
+def test_a_folder_of_clips_becomes_figures(phantoms: Path, cache: Path) -> None:
     found = evaluate(DATASETS["phantom"], phantoms, Local(Parameters(), cache), 10)
     assert (found.recordings, [one.recording for one in found.failed]) == (3, ["broken"])
     heart_rate = agree(found.rows, "heart_rate")
@@ -103,9 +107,10 @@ def run(*arguments: object) -> int:
 
 
 def test_the_command_prints_json_and_writes_files(
-    phantoms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    phantoms: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("evaluate", "phantom", phantoms, "--window", 10, "--json", "--out", tmp_path / "out") == cli.DONE
+    words = ("--window", 10, "--json", "--out", tmp_path / "out", "--cache", cache)
+    assert run("evaluate", "phantom", phantoms, *words) == cli.DONE
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert (found["dataset"], found["recordings"]) == ("phantom", 3)
