@@ -15,7 +15,7 @@ from segmenter.sam3.flow import dense_flow, flow_picture
 
 pytestmark = pytest.mark.unit
 
-RATE = 15
+RATE = 10
 
 
 def run(scene, frames=RATE + 1, most=1, pulse=None):
@@ -61,7 +61,7 @@ def test_agreement_tells_how_far_masks_drifted():
 
 
 def test_a_mask_does_not_follow_the_pulse():
-    frames, rate_hz = 46, 2.0
+    frames, rate_hz = 31, 2.0
     times = np.arange(frames) / RATE
     scene = Scene([(110, 110)], noise=2.0)
     found, _, keys = run(scene, frames, pulse=0.01 * np.sin(2 * np.pi * rate_hz * times))

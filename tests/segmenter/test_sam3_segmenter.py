@@ -23,16 +23,16 @@ from segmenter.sam3.settings import Sam3Settings
 pytestmark = pytest.mark.unit
 
 CLIP = recording()
-RATE, N = 10, 45
+RATE, N = 8, 26
 
 
 @pytest.fixture(scope="module")
 def clip():
-    """Two ellipses that cross the picture, at a varying rate."""
+    """Two ellipses that cross the picture and each other's way, at a varying rate."""
     rng = np.random.default_rng(4)
     times = np.cumsum(rng.uniform(0.5, 1.5, N)) / RATE
     times -= times[0]
-    scene = Scene([(60, 100), (250, 150)], (22, 4), 0.2)
+    scene = Scene([(60, 80), (250, 170)], (25, 2), 0.2)
     return times, [scene.frame(i, times[i]) for i in range(N)]
 
 
@@ -51,7 +51,7 @@ def test_masks_are_near_those_of_every_frame(clip):
             x0, y0, x1, y1 = one.box
             inside = mask.labels[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2] == one.id
             assert inside.sum() == (mask.labels == one.id).sum()
-            assert 0.4 < one.confidence < 0.91  # less where one covers the other
+            assert 0.4 < one.confidence < 0.91
     assert np.mean(overlaps) > 0.97
     assert min(overlaps) > 0.93
     assert segmenter.keyframes < N / 2  # that is what it is for
@@ -62,7 +62,7 @@ def test_masks_are_near_those_of_every_frame(clip):
 def test_chunks_do_not_show(clip):
     times, frames = clip
     whole = list(Sam3Segmenter(TrueModel(batch=3)).segment(frames, times, CLIP))
-    for cuts in ([0, 7, 8, 23, N], [0, 19, 40, N]):
+    for cuts in ([0, 7, 8, 17, N], [0, 12, N]):
         parts = []
         for first, last in pairwise(cuts):
             need = support(times, 1.0, first, last)
@@ -98,10 +98,10 @@ def test_keyframes_are_gathered_over_cells_into_batches(clip):
 def test_frames_that_do_not_come_or_do_not_fit(clip):
     times, frames = clip
     segmenter = Sam3Segmenter(TrueModel())
-    with pytest.raises(ValueError, match="frame 9 is needed"):
-        list(segmenter.segment(frames[:9] + frames[10:], times, CLIP))
+    with pytest.raises(ValueError, match="frame 5 is needed"):
+        list(segmenter.segment(frames[:5] + frames[6:], times, CLIP))
     with pytest.raises(ValueError, match="did not come"):
-        list(segmenter.segment(frames[:30], times, CLIP))
+        list(segmenter.segment(frames[:9], times, CLIP))
     with pytest.raises(ValueError, match="the recording"):
         list(segmenter.segment(frames, times, recording(160, 120)))
     assert list(segmenter.segment(frames, times, CLIP, 5, 5)) == []
@@ -109,8 +109,8 @@ def test_frames_that_do_not_come_or_do_not_fit(clip):
 
 def test_a_clip_without_skin_has_empty_masks():
     scene = Scene([])
-    times = np.arange(12) / 10
-    found = list(Sam3Segmenter(TrueModel()).segment([scene.frame(i, 0.0) for i in range(12)], times, CLIP))
+    times = np.arange(5) / 4
+    found = list(Sam3Segmenter(TrueModel()).segment([scene.frame(i, 0.0) for i in range(5)], times, CLIP))
     assert not any(mask.labels.any() or mask.instances for mask in found)
 
 
@@ -149,12 +149,12 @@ def test_the_real_model_from_its_weights_to_masks(tmp_path):
     segmenter = Sam3Segmenter.open(settings, CLIP)
     assert segmenter.ready
     scene = Scene([(100, 100)], (20, 0))
-    times = np.arange(25) / 10
-    frames = [scene.frame(i, times[i]) for i in range(25)]
+    times = np.arange(16) / 8
+    frames = [scene.frame(i, times[i]) for i in range(16)]
     whole = list(segmenter.segment(frames, times, CLIP))
-    assert len(whole) == 25
+    assert len(whole) == 16
     assert {mask.labels.shape for mask in whole} == {(120, 160)}
-    need = support(times, 1.0, 8, 25)
+    need = support(times, 1.0, 8, 16)
     part = list(segmenter.segment(frames[need.start :], times, CLIP, 8))
     overlaps = [agreement(one, other) for one, other in zip(whole[8:], part, strict=True)]
     assert min(overlaps) > 0.98

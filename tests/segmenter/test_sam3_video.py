@@ -98,8 +98,8 @@ def test_bounded_masks_are_those_of_the_unbounded_session_bit_for_bit(pictures, 
 def test_that_test_would_see_a_memory_that_is_lost(pictures):
     """Counting the pictures that are left, as the session does by itself, takes the object pointers away."""
     one = tracker()
-    whole, _ = tracked(one, pictures[:20], bounded=False)
-    masks, _ = tracked(one, pictures[:20], bounded=True, counts_pictures=True)
+    whole, _ = tracked(one, pictures[:10], bounded=False)
+    masks, _ = tracked(one, pictures[:10], bounded=True, counts_pictures=True)
     assert not equal(masks, whole)
 
 
