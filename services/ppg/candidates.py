@@ -8,7 +8,7 @@ that a codec has left (it carries the luma), POS most of one that moves.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 METHODS_ASKED = ("green", "pos", "chrom", "pbv")
 AGREE_HZ = 0.1
 _LOBE = 1.5  # of a Hann taper's main lobe, half its width in 1 / window
-_DETREND_S = 1.6
+UNKNOWN_LIGHT_DB = -10.0  # where there is nothing but skin in the picture
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,14 @@ class Candidate:
 FEATURES = (
     "snr_db", "dominance_db", "consistency", "others_db", "agreeing", "patches_green", "patches_colour",
     "colour_db", "colour_phase", "fit", "log_rate", "log_seconds", "log_bits", "motion", "log_motion", "half_db",
-    "double_db",
+    "double_db", "light_db",
 )  # fmt: skip
 
 
 def candidates(
     signals: Signals, waves: Mapping[str, Floats], rgb: Floats, rate_hz: float, window_s: float,
-    band_hz: tuple[float, float], origin_s: float,
+    band_hz: tuple[float, float], origin_s: float, band_pass: Callable[[Floats], Floats],
+    background: Floats | None = None,
 ) -> list[Candidate]:  # fmt: skip
     """A candidate of each method that was asked and has a spectrum.
 
@@ -82,6 +83,10 @@ def candidates(
     band_hz : tuple of float
     origin_s : float
         Time of the grid's first sample.
+    band_pass : callable
+        The filter that the waves went through.
+    background : float64[3, n], optional
+        As `rgb`, of what is nobody's skin.
     """
     spectra = {name: sliding_spectra(waves[name], rate_hz, window_s, band_hz) for name in METHODS_ASKED}
     tracks = {name: track(found) for name, found in spectra.items()}
@@ -93,8 +98,9 @@ def candidates(
     for name in valid:
         rates = tracks[name]
         start = np.interp(samples, spectra[name].centre_s, rates)
-        mean = best_mean_rate(waves[name], rate_hz, start)
+        mean = best_mean_rate(waves[name], rate_hz, start, band_pass)
         evidence = _evidence(name, spectra, tracks, waves, rgb, rate_hz, patches, moved, start)
+        evidence["light_db"] = _shared_light(rgb, background, start, rate_hz)
         evidence |= {
             "fit": mean.fit,
             "log_rate": math.log(max(mean.hz, 0.1)),
@@ -149,6 +155,20 @@ def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Fl
         "half_db": decibel(_at(own, rates / 2) / max(_at(own, rates), 1e-30)),
         "double_db": decibel(_at(own, rates * 2) / max(_at(own, rates), 1e-30)),
     }
+
+
+def _shared_light(rgb: Floats, background: Floats | None, start: Floats, rate_hz: float) -> float:
+    """How much of the skin's change of brightness at the rate the rest of the picture shares, dB.
+
+    20 log10 of |<B S*>| / <|S|^2>: about 0 where a lamp flickers or the camera's exposure hunts, far below for blood.
+    """
+    if background is None:
+        return UNKNOWN_LIGHT_DB
+    turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
+    skin, rest = _slow(rgb.mean(axis=0) * turning, rate_hz), _slow(background.mean(axis=0) * turning, rate_hz)
+    power = float((np.abs(skin) ** 2).mean())
+    shared = float(np.abs((rest * skin.conj()).mean()))
+    return decibel((shared / power) ** 2) if power > 0 else UNKNOWN_LIGHT_DB
 
 
 def _whole(wave: Floats, rate_hz: float, band_hz: tuple[float, float], rates_hz: Floats) -> float:

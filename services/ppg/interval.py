@@ -6,7 +6,9 @@ and a heart's rate wanders by several bpm within ten seconds. So a phase is fitt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ Floats = NDArray[np.float64]
 KNOT_S = 2.0
 WANDER = 0.035  # of the rate: standard deviation of its change over one knot's distance, before the data
 SHORT_S = 15.0
+PIECE_S = 30.0
 _OFFSETS = (-0.02, 0.0, 0.02)  # of the rate, and its change to either end
 _SLOPES = (-0.08, 0.0, 0.08)
 _ROUNDS = 8
@@ -46,25 +49,46 @@ class MeanRate:
     rate_hz: Floats
 
 
-def best_mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
-    """`mean_rate` from several first guesses; the best fit of them.
+def best_mean_rate(
+    wave: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
+) -> MeanRate:
+    """`mean_rate` from several first guesses, the best fit of them; of a long wave, piece by piece.
 
     A short wave has local best fits: its guesses are the given one and constant, rising and falling rates around its
-    mean. In a longer one the guess follows such changes itself.
+    mean. In a longer one the guess follows such changes itself. Pieces bound the work and the memory: both grow with
+    the square of a piece's length.
 
     Parameters
     ----------
-    wave, sampling_hz, start_hz
+    wave, sampling_hz, start_hz, band_pass
         As of `mean_rate`.
     """
-    guesses = [start_hz]
-    if len(wave) <= SHORT_S * sampling_hz:
-        ramp = np.linspace(-1, 1, len(wave))
-        guesses += [start_hz.mean() * (1 + off + slope * ramp) for off in _OFFSETS for slope in _SLOPES]
-    return max((mean_rate(wave, sampling_hz, guess) for guess in guesses), key=lambda found: found.fit)
+    pieces = max(round(len(wave) / sampling_hz / PIECE_S), 1)
+    if pieces > 1:
+        edges = np.linspace(0, len(wave), pieces + 1).astype(np.int64)
+        spans = [slice(first, last) for first, last in pairwise(edges.tolist())]
+        # inner ends have no mirror behind them: the filter would invent one
+        found = [mean_rate(wave[span], sampling_hz, start_hz[span]) for span in spans]
+        share = np.diff(edges) / len(wave)
+        return MeanRate(
+            hz=float(sum(part * one.hz for part, one in zip(share, found, strict=True))),
+            deviation_hz=float(
+                np.sqrt(sum((part * one.deviation_hz) ** 2 for part, one in zip(share, found, strict=True)))
+            ),
+            fit=float(sum(part * one.fit for part, one in zip(share, found, strict=True))),
+            rate_hz=np.concatenate([one.rate_hz for one in found]),
+        )
+    if len(wave) > SHORT_S * sampling_hz:
+        return mean_rate(wave, sampling_hz, start_hz, band_pass)
+    ramp = np.linspace(-1, 1, len(wave))
+    guesses = [start_hz, *(start_hz.mean() * (1 + off + slope * ramp) for off in _OFFSETS for slope in _SLOPES)]
+    best = max((mean_rate(wave, sampling_hz, guess) for guess in guesses), key=lambda found: found.fit)
+    return best if band_pass is None else mean_rate(wave, sampling_hz, best.rate_hz, band_pass)
 
 
-def mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
+def mean_rate(
+    wave: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
+) -> MeanRate:
     """Fit x(t) = sum_h a_h cos(h phi) + b_h sin(h phi), phi' = 2 pi f(t), with f linear between knots 2 s apart.
 
     Maximum a posteriori by Gauss and Newton: noise is white within the band, f is a random walk over its knots with
@@ -78,6 +102,9 @@ def mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
     sampling_hz : float
     start_hz : float64[n]
         A first guess of the rate at each sample, right within about half a cycle over the length.
+    band_pass : callable, optional
+        The filter that the wave went through, along the last axis: what is fitted goes through it too, so that what
+        it does at the wave's ends is no error.
 
     Returns
     -------
@@ -110,7 +137,7 @@ def mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
     information, fit = prior, 0.0
     for _ in range(_ROUNDS):
         phase = 2 * np.pi * (turned @ value)
-        basis = np.concatenate([[np.cos(h * phase), np.sin(h * phase)] for h in harmonics]).T
+        basis = _through(band_pass, np.concatenate([[np.cos(h * phase), np.sin(h * phase)] for h in harmonics])).T
         amplitude = np.linalg.lstsq(basis, wave, rcond=None)[0]
         rest = wave - basis @ amplitude
         fit = 1 - float((rest**2).mean()) / power
@@ -119,7 +146,7 @@ def mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
         for k, h in enumerate(harmonics):
             a, b = amplitude[2 * k], amplitude[2 * k + 1]
             slope += h * (b * np.cos(h * phase) - a * np.sin(h * phase))
-        jacobian = 2 * np.pi * slope[:, None] * turned
+        jacobian = _through(band_pass, 2 * np.pi * (slope[:, None] * turned).T).T
         jacobian -= basis @ np.linalg.lstsq(basis, jacobian, rcond=None)[0]
         information = thin * (jacobian.T @ jacobian) / noise + prior
         step = np.linalg.solve(information, thin * (jacobian.T @ rest) / noise - prior @ value)
@@ -130,3 +157,7 @@ def mean_rate(wave: Floats, sampling_hz: float, start_hz: Floats) -> MeanRate:
     mean = hats.mean(axis=0)
     variance = float(mean @ np.linalg.solve(information, mean))
     return MeanRate(float(mean @ value), float(np.sqrt(variance)), min(max(fit, 0.0), 1.0), hats @ value)
+
+
+def _through(band_pass: Callable[[Floats], Floats] | None, rows: Floats) -> Floats:
+    return rows if band_pass is None else np.asarray(band_pass(rows), np.float64)

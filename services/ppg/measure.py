@@ -92,9 +92,9 @@ class Asked:
     candidates: list[Candidate]
 
 
-def colours(signals: Signals, grid: Grid) -> Floats:
-    """Mean colour on the grid, float64[3, samples], gaps bridged."""
-    return resample(fill_gaps(signals.rgb), signals.time_s, grid_times(grid.origin_s, grid.rate_hz, grid.samples))
+def on_grid(values: Floats, time_s: Floats, grid: Grid) -> Floats:
+    """Values float64[..., n] at the grid's times, gaps bridged."""
+    return resample(fill_gaps(values), time_s, grid_times(grid.origin_s, grid.rate_hz, grid.samples))
 
 
 def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> Asked | None:
@@ -112,7 +112,7 @@ def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> A
         None where the band does not fit the signals.
     """
     grid = grid_of(signals) if grid is None else grid
-    rate, rgb = grid.rate_hz, colours(signals, grid)
+    rate, rgb = grid.rate_hz, on_grid(signals.rgb, signals.time_s, grid)
     try:
         band_pass = make_filter(parameters, rate)
         band = usable_band(parameters.band_low_hz, parameters.band_high_hz, rate)
@@ -124,7 +124,10 @@ def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> A
         name: to_host(METHODS[name](device, rate, band_pass)) for name in sorted({*METHODS_ASKED, parameters.method})
     }
     normal = to_host(band_pass(relative(device)))
-    found = candidates(signals, waves, normal, rate, parameters.rate_window_s, band, grid.origin_s)
+    around = None
+    if signals.background is not None and np.isfinite(signals.background).any():
+        around = to_host(band_pass(relative(to_device(on_grid(signals.background, signals.time_s, grid)))))
+    found = candidates(signals, waves, normal, rate, parameters.rate_window_s, band, grid.origin_s, band_pass, around)
     found.sort(key=lambda one: -probability(one.evidence))
     return Asked(grid, rgb, filtered, band_pass, waves, found)
 
@@ -149,7 +152,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
     asked = ask(signals, parameters, grid)
     if asked is None:
         fault = recording_at_fault(signals.duration_s, grid.rate_hz, seen) or "the band does not fit the clip"
-        return _nothing(signals, parameters, grid, colours(signals, grid), fault)
+        return _nothing(signals, parameters, grid, on_grid(signals.rgb, signals.time_s, grid), fault)
     best = asked.candidates[0] if asked.candidates else None
     evidence = Evidence(
         seconds=signals.duration_s,
