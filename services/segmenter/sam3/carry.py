@@ -21,7 +21,7 @@ from segmenter.sam3.instances import mask_iou, match
 MOVED = 0.08  # of the longer side: what moved farther than this wants a keyframe
 CHANGED = 0.10  # of the picture: where flow explains less than this part, something came or went
 _AREA = 9  # samples, side of the area whose mean displacement counts
-_NOISE = 4.0  # levels: smaller differences explain nothing
+_NOISE = 4.0  # standard deviations of noise: smaller differences say nothing
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,12 @@ def changed(source: FlowPicture, target: FlowPicture, flow: Array) -> float:
     Returns
     -------
     float
-        0-1: samples around which the difference has more power than the half of the picture's own.
+        0-1: samples around which the difference has more than half the power of the picture's brightness.
     """
-    drawn = Sampler.of(flow)(source.levels[0])
-    left = ndimage.uniform_filter((target.levels[0] - drawn) ** 2, _AREA, mode="nearest")
-    own = ndimage.uniform_filter(np.maximum(target.levels[0] ** 2, drawn**2), _AREA, mode="nearest")
+    drawn = Sampler.of(flow)(source.levels[0][0])
+    seen = target.levels[0][0]
+    left = ndimage.uniform_filter((seen - drawn) ** 2, _AREA, mode="nearest")
+    own = ndimage.uniform_filter(np.maximum(seen**2, drawn**2), _AREA, mode="nearest")
     return float(np.mean(left > 0.5 * own + _NOISE**2))
 
 

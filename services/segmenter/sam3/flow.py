@@ -3,7 +3,8 @@
 Lucas and Kanade's least squares (IJCAI 1981), coarse to fine, with the gradients of the target picture throughout
 (Baker and Matthews, IJCV 2004, inverse compositional), smoothed on every level by a normalised convolution (Knutsson
 and Westin, CVPR 1993), which carries motion from where there is texture to where there is none. Pictures are compared
-without their local mean: light that drifts, and skin that pulses, is no motion.
+without their local mean, in brightness and in V - U, where skin stands out from most that is behind it: an edge of skin
+that differs little in brightness from the wall seems to move with every beat if brightness alone is looked at.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _MOST_STEP = 1.0  # samples that one step may move: linearisation holds no furth
 _LEAST_NOISE = 0.3  # levels, standard deviation: that of rounding to 8 bits
 # Power of a gradient of white noise of power 1 on each level, measured through `flow_picture`; a fifth each further on.
 _NOISE_GRADIENT = (0.0736, 0.0254, 0.0071, 0.0019, 0.0004)
-_KNOWN = np.float32(4.0)  # powers of a gradient of noise at which texture is believed by half
-_PRIOR = np.float32(4.0)  # weight of what the coarser level said, in powers of a gradient of noise
+_KNOWN = np.float32(16.0)  # powers of a gradient of noise at which texture is believed by half
+_PRIOR = np.float32(16.0)  # weight of what the coarser level said, in powers of a gradient of noise
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _SMOOTH = 2.0  # standard deviation of the smoothing, samples
 
@@ -37,50 +38,60 @@ class FlowPicture:
 
     Attributes
     ----------
-    levels : list of float32[h, w]
-        Without local mean, finest first, each half the one before.
-    noise : float
-        Power of the noise in the picture, levels squared.
+    levels : list of float32[channels, h, w]
+        Brightness, and V - U where chroma was given, without local mean and in units of the noise of each; finest
+        first, each level half the one before.
     """
 
     levels: list[Array]
-    noise: float
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the finest level."""
-        return self.levels[0].shape[0], self.levels[0].shape[1]
+        return self.levels[0].shape[1], self.levels[0].shape[2]
 
 
-def flow_picture(luma: NDArray[np.uint8], side: int = SIDE) -> FlowPicture:
-    """Make a luma plane ready for flow.
+def flow_picture(
+    luma: NDArray[np.uint8], chroma: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None, side: int = SIDE
+) -> FlowPicture:
+    """Make a picture ready for flow.
 
     Parameters
     ----------
     luma : uint8[height, width]
+    chroma : tuple of uint8[ceil(height / 2), ceil(width / 2)], optional
+        U and V.
     side : int
-        The longer side is averaged down to at most this.
+        The longer side is averaged down to at most this; with chroma by an even number of samples.
 
     Returns
     -------
     FlowPicture
     """
     factor = max(1, -(-max(luma.shape) // side))
-    small = _averaged(luma, factor)
-    noise = _noise(small)
-    small = ndimage.gaussian_filter(small, 0.7, mode="nearest", truncate=3.0)
-    small = small - ndimage.gaussian_filter(small, _LOCAL, mode="nearest", truncate=2.5)
+    if chroma is None:
+        channels = [_averaged(luma, factor)]
+    else:
+        factor += factor % 2
+        u, v = (_averaged(plane, factor // 2) for plane in chroma)
+        channels = [_averaged(luma, factor), v - u]
+    small = np.stack([channel / _noise(channel) for channel in channels])
+    small = _blurred(small, 0.7, 3.0)
+    small = small - _blurred(small, _LOCAL, 2.5)
     levels = [small]
-    while min(levels[-1].shape) >= 2 * _COARSEST:
-        blurred = ndimage.gaussian_filter(levels[-1], 1.0, mode="nearest", truncate=2.5)
-        levels.append(np.ascontiguousarray(blurred[::2, ::2]))
-    return FlowPicture(levels, noise)
+    while min(levels[-1].shape[1:]) >= 2 * _COARSEST:
+        levels.append(np.ascontiguousarray(_blurred(levels[-1], 1.0, 2.5)[:, ::2, ::2]))
+    return FlowPicture(levels)
+
+
+def _blurred(image: Array, deviation: float, truncate: float) -> Array:
+    return ndimage.gaussian_filter(image, deviation, mode="nearest", truncate=truncate, axes=(-2, -1))
 
 
 def _noise(picture: Array) -> float:
-    """Power of white noise by Immerkaer's mask (CVIU 1996), which sees no edges; its median sees no texture."""
+    """Standard deviation of white noise by Immerkaer's mask (CVIU 1996), blind to edges; its median to texture."""
     rough = np.abs(ndimage.convolve(picture, _NOISE_MASK, mode="nearest"))
-    return max(float(np.median(rough)) / 0.6745 / 6.0, _LEAST_NOISE) ** 2
+    return max(float(np.median(rough)) / 0.6745 / 6.0, _LEAST_NOISE)
 
 
 def _averaged(plane: NDArray[np.uint8], factor: int) -> Array:
@@ -187,49 +198,54 @@ def dense_flow(source: FlowPicture, target: FlowPicture, start: Array | None = N
         raise ValueError(f"pictures of {source.shape} and {target.shape}: wanted one size")
     flow: Array | None = None
     for level in range(len(target.levels) - 1, -1, -1):
-        shape = (target.levels[level].shape[0], target.levels[level].shape[1])
+        shape = (target.levels[level].shape[1], target.levels[level].shape[2])
         if flow is None:
             flow = np.zeros((2, *shape), np.float32) if start is None else resized(start, shape)
         else:
             flow = resized(flow, shape)
         gradient = _NOISE_GRADIENT[min(level, 4)] * 5.0 ** -max(level - 4, 0)
-        noise = np.float32(gradient * max(source.noise, target.noise))
-        flow = _refined(source.levels[level], target.levels[level], flow, noise)
+        flow = _refined(source.levels[level], target.levels[level], flow, np.float32(gradient))
     assert flow is not None
     return flow
 
 
 def _window(image: Array) -> Array:
-    return ndimage.uniform_filter(image, _WINDOW, mode="nearest")
+    """Sum over channels of the mean over windows."""
+    return ndimage.uniform_filter(image.sum(axis=0), _WINDOW, mode="nearest")
 
 
 def _refined(source: Array, target: Array, flow: Array, noise: np.float32) -> Array:
-    """Least squares of the difference on the gradients of `target`, in windows.
+    """Least squares of the difference on the gradients of `target`, in windows over all channels.
 
     `noise` is the power of a gradient that noise alone has. Where there is no more than that nothing is known, and
     the flow is that of the surroundings.
     """
-    gradient_y, gradient_x = np.asarray(np.gradient(target), np.float32)
+    noise = noise * np.float32(len(target))
+    gradient_y, gradient_x = (np.asarray(part, np.float32) for part in np.gradient(target, axis=(1, 2)))
     xx, xy, yy = _window(gradient_x**2), _window(gradient_x * gradient_y), _window(gradient_y**2)
-    texture_x, texture_y = xx - noise, yy - noise
-    half = (texture_x + texture_y) / 2
-    strongest = np.maximum(half + np.sqrt(((xx - yy) / 2) ** 2 + xy**2), 0)
-    known = strongest**2 / (strongest**2 + (_KNOWN * noise) ** 2)  # 0 in noise, 1 at edges and corners
-    corner = np.maximum(texture_x * texture_y - xy**2, 0) / np.maximum(2 * half, noise)
-    trust = np.asarray(known * corner, np.float32)
-    coarse = flow
+    strongest = np.maximum((xx + yy) / 2 + np.sqrt(((xx - yy) / 2) ** 2 + xy * xy) - noise, 0)
+    # 0 in noise, 1 at edges and corners
+    known = np.asarray(strongest**2 / (strongest**2 + (_KNOWN * noise) ** 2), np.float32)
     xx, yy = xx + noise, yy + noise
     determinant = np.asarray((xx * yy - xy * xy) / known.clip(1e-6), np.float32)
+    trust = (known * xx, known * xy, known * yy)
+    prior, coarse = _PRIOR * noise, flow
+    wide_xx, wide_xy, wide_yy = (_spread(part) for part in trust)
+    wide_xx, wide_yy = wide_xx + prior, wide_yy + prior
+    wide_determinant = np.asarray(wide_xx * wide_yy - wide_xy * wide_xy, np.float32)
     for _ in range(_STEPS):
-        difference = target - Sampler.of(flow)(source)
+        sampler = Sampler.of(flow)
+        difference = target - np.stack([sampler(channel) for channel in source])
         bx, by = _window(gradient_x * difference), _window(gradient_y * difference)
         step = np.stack([yy * bx - xy * by, xx * by - xy * bx]) / determinant
-        flow = _smoothed(flow + np.clip(step, -_MOST_STEP, _MOST_STEP), trust, coarse, _PRIOR * noise)
+        x, y = flow + np.clip(step, -_MOST_STEP, _MOST_STEP)
+        # normalised convolution with the tensor for a weight: along an edge the surroundings say how it moves
+        x, y = trust[0] * x + trust[1] * y, trust[1] * x + trust[2] * y
+        x, y = _spread(x) + prior * coarse[0], _spread(y) + prior * coarse[1]
+        moved = np.stack([wide_yy * x - wide_xy * y, wide_xx * y - wide_xy * x]) / wide_determinant
+        flow = np.asarray(moved, np.float32)
     return flow
 
 
-def _smoothed(flow: Array, trust: Array, coarse: Array, prior: np.float32) -> Array:
-    """Normalised convolution; with little trust around, what the coarser level said."""
-    weight = ndimage.gaussian_filter(trust, _SMOOTH, mode="nearest", truncate=2.0) + prior
-    total = [ndimage.gaussian_filter(part * trust, _SMOOTH, mode="nearest", truncate=2.0) for part in flow]
-    return np.asarray((np.stack(total) + prior * coarse) / weight, np.float32)
+def _spread(image: Array) -> Array:
+    return _blurred(image, _SMOOTH, 2.0)

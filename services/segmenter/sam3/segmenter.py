@@ -210,7 +210,7 @@ class Sam3Segmenter:
             for index in cell.frames:
                 if before is None or before[0].index != index:
                     frame = _frame(source, index, recording)
-                    before = (frame, flow_picture(frame.y))
+                    before = (frame, flow_picture(frame.y, (frame.u, frame.v)))
                 pictures.append(before[1])
                 if chooser.add(before[1], float(times[index]), index == cell.closing):
                     keys.append(before[0])
