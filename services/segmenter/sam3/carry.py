@@ -18,7 +18,7 @@ from scipy import ndimage
 from segmenter.sam3.flow import Array, FlowPicture, Sampler, dense_flow, resized
 from segmenter.sam3.instances import mask_iou, match
 
-MOVED = 0.08  # of the longer side: what moved farther than this wants a keyframe
+MOVED = 0.05  # of the longer side: what moved farther than this wants a keyframe
 CHANGED = 0.10  # of the picture: where flow explains less than this part, something came or went
 _AREA = 9  # samples, side of the area whose mean displacement counts
 _NOISE = 4.0  # standard deviations of noise: smaller differences say nothing

@@ -19,7 +19,7 @@ from mesh.errors import BadParameters
 from segmenter.sam3.carry import Chosen, Keyframe, KeyframeChooser, carry
 from segmenter.sam3.cells import Cell, cells, covering
 from segmenter.sam3.flow import FlowPicture, flow_picture
-from segmenter.sam3.instances import compose, mask_iou, pick, without_specks
+from segmenter.sam3.instances import compose, pick, without_specks
 from segmenter.sam3.model import Box, Sam3, Segmentation
 from segmenter.sam3.settings import Sam3Settings
 
@@ -323,12 +323,6 @@ def _clean(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     probability[clean & ~mask] = 0.75
     probability[mask & ~clean] = 0.25
     return probability
-
-
-def agreement(first: FrameMask, second: FrameMask) -> float:
-    """Intersection over union of the skin of two masks, 0-1; 1 where both are empty."""
-    a, b = first.labels > 0, second.labels > 0
-    return float(mask_iou(a[None], b[None])[0, 0]) if a.any() or b.any() else 1.0
 
 
 def _frame(source: Iterator[Frame], index: int, recording: Recording) -> Frame:
