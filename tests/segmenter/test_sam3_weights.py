@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -107,3 +109,40 @@ def test_a_hub_that_cannot_be_reached(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     assert "could not be downloaded" in refused("facebook/sam3")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(401, "GatedRepo", "token is absent"), (403, "GatedRepo", "not been let in"), (404, "RepoNotFound", "no such")],
+)
+def test_what_the_hub_answers_is_told(monkeypatch, tmp_path, status, code, said):
+    """A hub of our own, on this machine, that refuses as the real one does."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="needs the extra sam3")
+    asked = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.headers.get("authorization"))
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+            monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+            monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+            monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
+            assert said in refused("facebook/sam3")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "Bearer hf_of_a_test" in asked
