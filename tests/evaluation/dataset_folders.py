@@ -211,7 +211,7 @@ def fingertip(root: Path, seconds: int = 70, rate: float = RATE) -> Path:
 
 def phantom_clips(folder: Path) -> Path:
     """Two clips of 21 s with a pulse, one without, and a file that is no clip."""
-    common = {"seconds": 21.0, "width": 160, "height": 120, "amplitude": 0.015, "crf": 10, "motion": "still"}
+    common = {"seconds": 21.0, "width": 320, "height": 240, "amplitude": 0.015, "crf": 10, "motion": "still"}
     scenes = {name: {"scene": "face", "heart_rate": rate} for name, rate in CLIP_RATES.items()}
     for seed, (name, scene) in enumerate({**scenes, "wall": {"scene": "wall"}}.items()):
         write(PhantomSettings.model_validate({**common, **scene, "seed": seed}), folder / f"{name}.mp4",
