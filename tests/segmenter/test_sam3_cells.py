@@ -30,7 +30,8 @@ def test_cells_hold_every_frame_once_and_end_where_the_next_begins(times, second
         own = times[cell.first : cell.last]
         assert (own >= cell.number * seconds - 1e-8).all()
         assert (own < (cell.number + 1) * seconds).all()
-        assert cell.closing == (following.first if following else len(times) - 1)
+        joined = following is not None and following.number == cell.number + 1
+        assert cell.closing == (following.first if joined else cell.last - 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -44,6 +45,7 @@ def test_support_is_whole_cells_and_small(times, seconds, data):
     assert need.start == mine[0].first <= first
     assert need.stop == mine[-1].closing + 1 >= last
     assert times[first] - times[need.start] < seconds
+    assert times[need.stop - 1] - times[last - 1] < 2 * seconds
     # seen from a clip that begins with another cell, the same cells hold the same frames
     assert [cell for cell in whole if cell.first < last and cell.last > first] == mine
 

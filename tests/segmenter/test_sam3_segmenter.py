@@ -73,6 +73,20 @@ def test_chunks_do_not_show(clip):
             assert one.instances == other.instances
 
 
+def test_a_gap_in_time_is_no_harm(clip):
+    times, frames = clip
+    times = times + np.where(np.arange(N) >= 14, 3.7, 0.0)
+    model = TrueModel()
+    found = list(Sam3Segmenter(model).segment(frames, times, CLIP))
+    truth = [np.any(frame.skins, axis=0)[::2, ::2] for frame in frames]
+    assert min(iou(mask.labels > 0, true) for mask, true in zip(found, truth, strict=True)) > 0.93
+    need = support(times, 1.0, 10, 14)
+    assert need.stop == 14  # what lies behind the gap is not waited for
+    part = list(Sam3Segmenter(model).segment(frames[need.start : need.stop], times, CLIP, 10, 14))
+    for one, other in zip(found[10:14], part, strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+
+
 def test_masks_go_through_the_blob(clip):
     times, frames = clip
     writer = MaskWriter((120, 160))

@@ -1,8 +1,9 @@
 """Cells of absolute time: which keyframes a frame's mask is made from, whatever the chunks.
 
 Cell k holds the frames of [k s, (k + 1) s) of the clip's own time. It opens with its first frame and is closed by
-the first frame of the next cell that has any (by the clip's last frame, at the end), which is the keyframe that opens
-that one. A mask depends on the frames of its cell and on the closing keyframe alone: chunks may be cut anywhere.
+the first frame of cell k + 1, which is the keyframe that opens that one; by its own last frame where cell k + 1 has
+none, at the end of the clip or before a gap. A mask depends on the frames of its cell and on the closing keyframe
+alone: chunks may be cut anywhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Cell:
     first, last : int
         Its frames, `last` excluded; never empty.
     closing : int
-        The keyframe behind its frames: `last`, or `last - 1` at the end of the clip.
+        The keyframe that closes it: `last`, or `last - 1` at the end of the clip and before a gap.
     """
 
     number: int
@@ -68,10 +69,10 @@ def cells(times: NDArray[np.float64], seconds: float) -> list[Cell]:
     numbers = np.floor((np.asarray(times, np.float64) + _TIE_S) / seconds).astype(np.int64)
     firsts = np.flatnonzero(np.concatenate([[True], np.diff(numbers) > 0]))
     lasts = np.append(firsts[1:], len(times))
-    end = len(times) - 1
+    following = np.append(numbers[lasts[:-1]], -1)  # number of the cell that comes next
     return [
-        Cell(int(numbers[first]), int(first), int(last), min(int(last), end))
-        for first, last in zip(firsts, lasts, strict=True)
+        Cell(int(number), int(first), int(last), int(last if after == number + 1 else last - 1))
+        for number, first, last, after in zip(numbers[firsts], firsts, lasts, following, strict=True)
     ]
 
 
@@ -83,7 +84,7 @@ def covering(found: list[Cell], first: int, last: int) -> list[Cell]:
 def support(times: NDArray[np.float64], seconds: float, first: int, last: int) -> range:
     """Frames that the masks of the frames `first` to `last` (excluded) depend on.
 
-    At most one cell before and one cell and a frame behind, where frames come at least once a cell.
+    All of them lie less than `seconds` before the first one and less than twice `seconds` behind the last one.
 
     Raises
     ------

@@ -19,7 +19,7 @@ SIDE = 160  # most samples of the longer side
 _COARSEST = 10  # least samples of the shorter side on the coarsest level
 _LOCAL = 20.0  # standard deviation of the local mean that is taken away, samples
 _WINDOW = 5  # side of the window of least squares, samples
-_STEPS = 3  # on each level
+_STEPS = 2  # on each level
 _MOST_STEP = 1.0  # samples that one step may move: linearisation holds no further
 _LEAST_NOISE = 0.3  # levels, standard deviation: that of rounding to 8 bits
 # Power of a gradient of white noise of power 1 on each level, measured through `flow_picture`; a fifth each further on.

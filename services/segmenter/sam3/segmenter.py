@@ -179,12 +179,14 @@ class Sam3Segmenter:
         waiting: list[_Waiting] = []
         pending: list[tuple[_Waiting, int, Frame]] = []
         shared: Keyframe | None = None  # the mask of the keyframe that closed one cell and opens the next
+        closing = -1
         size = (recording.width, recording.height)
         for entry, keys in self._read(frames, times, wanted, recording):
             entry.keyframes = [None] * len(keys)
-            opened_by_before = bool(waiting) or shared is not None
+            opened = closing == entry.cell.first  # by the keyframe that closed the cell before
+            closing = entry.cell.closing
             waiting.append(entry)
-            pending += [(entry, place, frame) for place, frame in enumerate(keys) if place or not opened_by_before]
+            pending += [(entry, place, frame) for place, frame in enumerate(keys) if place or not opened]
             held = sum(frame.y.size * 3 // 2 for _, _, frame in pending)
             if len(pending) < self.model.batch and held < HELD_BYTES and entry.cell is not wanted[-1]:
                 continue
