@@ -2,7 +2,8 @@
 
 A streaming session of `transformers` keeps every frame it saw (12 MB each at 1008 px) and every object's output on
 each. The tracker looks back over 7 memories and 16 object pointers only: what lies behind is dropped here after every
-frame, and masks stay the same bit for bit (`prune` says up to what). Tracked masks depend on all frames since the start, unlike those of cells.
+frame, and masks stay the same bit for bit (`prune` says up to what). Tracked masks depend on all
+frames since the start, unlike those of cells.
 """
 
 from __future__ import annotations
