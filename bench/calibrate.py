@@ -1,8 +1,8 @@
-"""Fits the gate and the interval of the heart rate to synthetic recordings whose answer is known.
+"""Fits the gates and the intervals of the heart rate to synthetic recordings whose answer is known.
 
 python bench/calibrate.py FOLDER [--write] [--processes 2]
 
-FOLDER holds `<name>.signals` and `<name>.json`, as `bench/phantom_matrix.py make --set calibration` leaves them. The
+FOLDER holds `<name>.signals` and `<name>.json`, as `bench/phantom_matrix.py make --set calibration` leaves them. Each
 model is judged on recordings that it was not fitted to (five folds); the constants are then fitted to all. `--write`
 puts them into services/ppg/calibration.py; the report goes to bench/results/calibration.json.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,26 @@ from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
 from mesh.parameters import Parameters
+from ppg.candidates import FEATURES
+from ppg.gate import Gate, terms
+from ppg.interval import shares
 from ppg.measure import ask
-from ppg.quality import HALF_RATE_DB, terms
+from ppg.quality import HALF_RATE_DB
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
 
-SIGNS = (
+# what a picture shows; and what a bare trace does
+PICTURE = (
     "snr_db", "dominance_db", "others_db", "agreeing", "patches_green", "patches_colour", "colour_db", "colour_phase",
-    "fit", "log_rate", "log_seconds", "log_bits", "motion", "double_db",
+    "fit", "log_rate", "log_seconds", "log_bits", "motion", "double_db", "light_db",
 )  # fmt: skip
+TRACE = ("snr_db", "dominance_db", "consistency", "fit", "log_rate", "log_seconds", "double_db", "half_db")
+THRESHOLDS = {"picture": 0.92, "trace": 0.9}
 RIGHT_BPM = 3.0
 STRENGTH = 0.03  # of the data against the prior that weights are small
 SPANS = ((0, 10), (10, 20), (20, 30), (0, 5.5), (5, 10.5), (0, 31))  # s
-TARGET = __file__.replace("bench/calibrate.py", "services/ppg/calibration.py")
+TARGET = Path(__file__).parents[1] / "services" / "ppg" / "calibration.py"
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Window:
 
     name: str
     stratum: str
+    lamp: bool
     seconds: float
     truth: float
     signs: Floats
@@ -62,106 +69,92 @@ def windows(path: Path) -> list[Window]:
     for start, end in SPANS:
         if end > signals.duration_s + 0.2:
             continue
-        part = signals.between(start, end)
         inside = (time >= start) & (time < end)
-        asked = ask(part, Parameters())
-        mean = float(rate[inside].mean()) if len(rate) == len(time) else np.nan
-        if asked is not None and asked.candidates:
-            found.append(
-                Window(
-                    path.stem, truth["stratum"], end - start, mean,
-                    np.array([[one.evidence[name] for name in SIGNS] for one in asked.candidates]),
-                    np.array([60 * one.mean.hz for one in asked.candidates]),
-                    np.array([60 * one.mean.deviation_hz for one in asked.candidates]),
-                )
-            )  # fmt: skip
+        asked = ask(signals.between(start, end), Parameters())
+        if asked is None or not asked.candidates:
+            continue
+        found.append(
+            Window(
+                name=path.stem,
+                stratum=truth["stratum"],
+                lamp=truth["condition"]["light"] == "lamp",
+                seconds=end - start,
+                truth=float(rate[inside].mean()) if len(rate) == len(time) else np.nan,
+                signs=np.array([[one.evidence[name] for name in FEATURES] for one in asked.candidates]),
+                rates=np.array([60 * one.mean.hz for one in asked.candidates]),
+                deviations=np.array([60 * one.mean.deviation_hz for one in asked.candidates]),
+            )
+        )
     return found
 
 
-@dataclass(frozen=True)
-class Model:
-    """The logistic regression."""
-
-    limits: Floats
-    centre: Floats
-    scale: Floats
-    weights: Floats
-    intercept: float
-
-    def probability(self, signs: Floats) -> Floats:
-        """Of each row."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.intercept + self.terms(signs) @ self.weights, -50, 50))))
-
-    def terms(self, signs: Floats) -> Floats:
-        """What the weights are for."""
-        return terms((np.clip(signs, *self.limits) - self.centre) / self.scale)
-
-
-def fit(signs: Floats, right: NDArray[np.bool_]) -> Model:
-    """Fit to candidates that are right or not."""
-    limits = np.quantile(signs, [0.005, 0.995], axis=0)
-    clipped = np.clip(signs, *limits)
-    scale = np.maximum(clipped.std(axis=0), 1e-6)
-    start = Model(limits, clipped.mean(axis=0), scale, np.zeros(0), 0.0)
-    found = start.terms(signs)
-    # the prior is for terms of one size
-    size = np.maximum(found.std(axis=0), 1e-6)
+def fit(names: tuple[str, ...], signs: Floats, right: NDArray[np.bool_], threshold: float) -> Gate:
+    """A gate fitted to candidates that are right or not; without an interval."""
+    mine = signs[:, [FEATURES.index(name) for name in names]]
+    lowest, highest = np.quantile(mine, [0.005, 0.995], axis=0)
+    clipped = np.clip(mine, lowest, highest)
+    centre, scale = clipped.mean(axis=0), np.maximum(clipped.std(axis=0), 1e-6)
+    found = terms((clipped - centre) / scale)
+    size = np.maximum(found.std(axis=0), 1e-6)  # the prior is for terms of one size
     model = LogisticRegression(C=STRENGTH, max_iter=5000).fit(found / size, right)
-    return Model(limits, start.centre, scale, model.coef_[0] / size, float(model.intercept_[0]))
+    lists = (lowest, highest, centre, scale, model.coef_[0] / size)
+    return Gate(names, *(tuple(float(f"{one:.6g}") for one in row) for row in lists),
+                float(model.intercept_[0]), threshold, (0.0, 0.0, 0.0, 0.0))  # fmt: skip
 
 
-def interval(rates: Floats, deviations: Floats, trust: Floats, errors: Floats) -> Floats:
+def probabilities(gate: Gate, signs: Floats) -> Floats:
+    """Of each row, as `ppg.quality.probability` has it."""
+    mine = signs[:, [FEATURES.index(name) for name in gate.signs]]
+    standard = (np.clip(mine, gate.lowest, gate.highest) - np.array(gate.centre)) / np.array(gate.scale)
+    found = 1 / (1 + np.exp(-np.clip(gate.intercept + terms(standard) @ np.array(gate.weights), -50, 50)))
+    half = signs[:, FEATURES.index("double_db")] > HALF_RATE_DB
+    return np.where(half, np.minimum(found, 0.5), found)
+
+
+def interval(rates: Floats, deviations: Floats, trust: Floats, errors: Floats) -> tuple[float, float, float, float]:
     """The 0.9 quantile of |error| in Hz as a line in deviation, doubt and rate."""
     regressors = np.stack([deviations, 1 - trust, rates], axis=1)
     model = QuantileRegressor(quantile=0.9, alpha=0.0, solver="highs").fit(regressors, np.abs(errors))
-    return np.array([model.intercept_, *model.coef_])
+    one, two, three, four = (float(f"{value:.6g}") for value in (model.intercept_, *model.coef_))
+    return one, two, three, four
 
 
-def chosen(all_windows: list[Window], trust: list[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of each window: probability, rate, deviation and error of the candidate that is most likely right."""
-    best = [int(one.argmax()) for one in trust]
-    p = np.array([one[k] for one, k in zip(trust, best, strict=True)])
-    rate = np.array([one.rates[k] for one, k in zip(all_windows, best, strict=True)])
-    deviation = np.array([one.deviations[k] for one, k in zip(all_windows, best, strict=True)])
-    return p, rate, deviation, rate - np.array([one.truth for one in all_windows])
+def chosen(found: list[Window], trust: list[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each window: highest probability; rate, deviation and error of the candidates that agree with it, in bpm."""
+    p, rate, deviation = [], [], []
+    for one, own in zip(found, trust, strict=True):
+        order = np.argsort(-own, kind="stable")
+        share = shares(one.rates[order] / 60, one.deviations[order] / 60, own[order])
+        p.append(own[order[0]])
+        rate.append(float(share @ one.rates[order]))
+        deviation.append(float(share[share > 0] @ one.deviations[order][share > 0]))
+    truth = np.array([one.truth for one in found])
+    return np.array(p), np.array(rate), np.array(deviation), np.array(rate) - truth
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--threshold", type=float, default=0.9)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
-    paths = sorted(given.folder.glob("*.signals"))
-    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
-        found = [one for part in pool.imap(windows, paths, chunksize=4) for one in part]
+def calibrate(found: list[Window], names: tuple[str, ...], threshold: float) -> tuple[Gate, dict[str, Any]]:
+    """The gate fitted to all windows, and what five folds say of it."""
     signs = np.concatenate([one.signs for one in found])
     right = np.concatenate([np.abs(one.rates - one.truth) <= RIGHT_BPM for one in found])
     owner = np.repeat(np.arange(len(found)), [len(one.rates) for one in found])
-    names = sorted({one.name for one in found})
-    group = np.array([names.index(found[k].name) for k in owner])
+    recordings = sorted({one.name for one in found})
+    group = np.array([recordings.index(found[k].name) for k in owner])
     trust = np.zeros(len(signs))
     for train, test in GroupKFold(5).split(signs, right, group):
-        trust[test] = fit(signs[train], right[train]).probability(signs[test])
-    trust = np.where(signs[:, SIGNS.index("double_db")] > HALF_RATE_DB, np.minimum(trust, 0.5), trust)
-    parts = [trust[owner == k] for k in range(len(found))]
-    p, rate, deviation, error = chosen(found, parts)
-    answered = (p >= given.threshold) & np.isfinite(error)
+        trust[test] = probabilities(fit(names, signs[train], right[train], threshold), signs[test])
+    p, rate, deviation, error = chosen(found, [trust[owner == k] for k in range(len(found))])
+    answered = (p >= threshold) & np.isfinite(error)
     line = interval(rate[answered] / 60, deviation[answered] / 60, p[answered], error[answered] / 60)
-    width = 60 * (line[0] + line[1] * deviation / 60 + line[2] * (1 - p) + line[3] * rate / 60)
-    report = judge(found, p, error, width, given.threshold)
-    print(json.dumps(report, indent=1))
-    save("calibration", report)
-    if given.write:
-        write(fit(signs, right), line, given.threshold, len(paths), len(found))
+    gate = replace(fit(names, signs, right, threshold), interval=line)
+    width = 60 * np.array([gate.half_width(d / 60, one, r / 60) for d, one, r in zip(deviation, p, rate, strict=True)])
+    return gate, judge(found, p, error, width, threshold)
 
 
 def judge(found: list[Window], p: Floats, error: Floats, width: Floats, threshold: float) -> dict[str, Any]:
     """Risk against coverage, and per stratum of windows of 10 s what the threshold gives."""
     stratum = np.array([one.stratum for one in found])
-    ten = np.array([one.seconds == 10 for one in found])
-    alive = np.isfinite(error)
+    seconds = np.array([one.seconds for one in found])
+    ten, alive = seconds == 10, np.isfinite(error)
     rows: dict[str, Any] = {}
     for name in sorted(set(stratum)):
         mask = (stratum == name) & ten
@@ -174,7 +167,7 @@ def judge(found: list[Window], p: Floats, error: Floats, width: Floats, threshol
                 "interval_coverage": round(float((np.abs(error) <= width)[answered].mean()), 4),
             }
     curve = []
-    for level in (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97):
+    for level in (0.5, 0.7, 0.8, 0.85, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.97):
         mask = ten & alive & (p >= level)
         curve.append({
             "threshold": level,
@@ -185,9 +178,9 @@ def judge(found: list[Window], p: Floats, error: Floats, width: Floats, threshol
             "negatives_answered": round(float((p[ten & ~alive] >= level).mean()), 4),
         })  # fmt: skip
     lengths = {}
-    for seconds in sorted({one.seconds for one in found}):
-        mask = (np.array([one.seconds for one in found]) == seconds) & (p >= threshold)
-        lengths[f"{seconds:g} s"] = {
+    for length in sorted(set(seconds)):
+        mask = (seconds == length) & (p >= threshold)
+        lengths[f"{length:g} s"] = {
             "interval_coverage": round(float((np.abs(error) <= width)[mask & alive].mean()), 4),
             "wrong": round(float((np.abs(error) > RIGHT_BPM)[mask & alive].mean()), 4),
             "negatives_answered": int((mask & ~alive).sum()),
@@ -195,38 +188,57 @@ def judge(found: list[Window], p: Floats, error: Floats, width: Floats, threshol
     return {"threshold": threshold, "strata": rows, "risk_coverage": curve, "lengths": lengths}
 
 
-def write(model: Model, line: Floats, threshold: float, recordings: int, count: int) -> None:
+def source(gates: dict[str, Gate], recordings: int, count: int) -> str:
     """services/ppg/calibration.py."""
 
-    def numbers(name: str, values: Floats) -> str:
-        body = ", ".join(f"{value:.6g}" for value in values)
-        lines, row = [], "   "
-        for item in body.split(", "):
-            if len(row) + len(item) > 115:
+    def numbers(values: tuple[float, ...]) -> str:
+        lines, row = [], "       "
+        for value in values:
+            item = f" {value:.6g},"
+            if len(row) + len(item) > 119:
                 lines.append(row)
-                row = "   "
-            row += f" {item},"
-        return f"{name} = (\n" + "\n".join([*lines, row]) + "\n)  # fmt: skip\n"
+                row = "       "
+            row += item
+        return "(\n" + "\n".join([*lines, row]) + "\n    )"
 
-    made = f"Made by `python bench/calibrate.py FOLDER --write`, fitted to {count} windows of {recordings} recordings"
-    names = "".join(f'    "{name}",\n' for name in SIGNS)
-    limits = numbers("LOWEST", model.limits[0]) + numbers("HIGHEST", model.limits[1])
-    Path(TARGET).write_text(
-        f'''"""Constants of the gate and the interval of the heart rate.
+    text = f'''"""Constants of the gates and the intervals of the heart rate.
 
-{made}
-of `bench/phantom_matrix.py make --set calibration`. What they are is in `ppg.quality`.
+Made by `python bench/calibrate.py FOLDER --write`, fitted to {count} windows of {recordings} recordings of
+`bench/phantom_matrix.py make --set calibration`. What they are is in `ppg.gate`.
 """
 
-SIGNS = (
-{names})
-{limits}LIMITS = (LOWEST, HIGHEST)
-{numbers("CENTRE", model.centre)}{numbers("SCALE", model.scale)}{numbers("WEIGHTS", model.weights)}'''
-        f"INTERCEPT = {model.intercept:.6g}\n"
-        f"LEAST_PROBABILITY = {threshold:g}\n"
-        f"# Hz: constant, per Hz of the fit's deviation, per unit of doubt, per Hz of the rate\n"
-        f"INTERVAL = ({', '.join(f'{value:.6g}' for value in line)})\n"
-    )
+from ppg.gate import Gate
+
+# fmt: off
+'''
+    for name, gate in gates.items():
+        text += f"{name.upper()} = Gate(\n    signs=(\n"
+        text += "".join(f'        "{sign}",\n' for sign in gate.signs) + "    ),\n"
+        for key in ("lowest", "highest", "centre", "scale", "weights"):
+            text += f"    {key}={numbers(getattr(gate, key))},\n"
+        text += f"    intercept={gate.intercept:.6g},\n    least_probability={gate.least_probability:g},\n"
+        text += f"    interval={gate.interval},\n)\n"
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    paths = sorted(given.folder.glob("*.signals"))
+    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+        found = [one for part in pool.imap(windows, paths, chunksize=4) for one in part]
+    picture, judged = calibrate(found, PICTURE, THRESHOLDS["picture"])
+    # nobody hands in the trace of a lamp as skin's, and nothing in a trace alone tells it from a pulse
+    skin = [one for one in found if not one.lamp and one.stratum not in ("wall", "lamp", "object")]
+    trace, of_traces = calibrate(skin, TRACE, THRESHOLDS["trace"])
+    report = {"recordings": len(paths), "windows": len(found), "picture": judged, "trace": of_traces}
+    print(json.dumps(report, indent=1))
+    save("calibration", report)
+    if given.write:
+        TARGET.write_text(source({"picture": picture, "trace": trace}, len(paths), len(found)))
 
 
 if __name__ == "__main__":

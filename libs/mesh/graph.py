@@ -135,7 +135,9 @@ STAGES: dict[str, Stage] = {
                 "detrend",
                 "detrend_hz",
                 "method",
+                "rate",
                 "rate_window_s",
+                "rate_hop_s",
                 "stress",
                 "stress_sdnn_ms",
                 "stress_lf_hf",
@@ -145,6 +147,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("trace", "people"),
             _pulse,
+            version=2,
         ),
         Stage(
             "segment",

@@ -102,9 +102,18 @@ class Parameters(BaseModel):
     method: Literal["pos", "chrom", "green", "lgi", "omit", "pbv", "ica", "white"] = Field(
         default="pos", description="How R, G and B become one pulse wave"
     )
+    rate: Literal["fit", "welch", "fft", "beats"] = Field(
+        default="fit",
+        description="How the heart rate is read: fit of a wave whose rate wanders, Welch's windows, one spectrum of "
+        "the whole clip, or beats",
+    )
     rate_window_s: float = Field(
         default=256 / 30, ge=5, le=60,
         description="Sliding window of the heart rate; the whole clip where that is shorter",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+    rate_hop_s: float = Field(
+        default=1.0, ge=0.2, le=60, description="From one sliding window of the heart rate to the next",
         json_schema_extra={"unit": "s"},
     )  # fmt: skip
     stress: bool = Field(

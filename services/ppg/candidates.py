@@ -63,7 +63,7 @@ FEATURES = (
 
 
 def candidates(
-    signals: Signals, waves: Mapping[str, Floats], rgb: Floats, rate_hz: float, window_s: float,
+    signals: Signals, waves: Mapping[str, Floats], rgb: Floats, rate_hz: float, window_s: float, hop_s: float,
     band_hz: tuple[float, float], origin_s: float, band_pass: Callable[[Floats], Floats],
     background: Floats | None = None,
 ) -> list[Candidate]:  # fmt: skip
@@ -78,7 +78,7 @@ def candidates(
         Filtered channels over their means, on the grid.
     rate_hz : float
         Samples a second of the grid.
-    window_s : float
+    window_s, hop_s : float
         Of the sliding spectra.
     band_hz : tuple of float
     origin_s : float
@@ -88,7 +88,7 @@ def candidates(
     background : float64[3, n], optional
         As `rgb`, of what is nobody's skin.
     """
-    spectra = {name: sliding_spectra(waves[name], rate_hz, window_s, band_hz) for name in METHODS_ASKED}
+    spectra = {name: sliding_spectra(waves[name], rate_hz, window_s, band_hz, hop_s) for name in METHODS_ASKED}
     tracks = {name: track(found) for name, found in spectra.items()}
     valid = [name for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
     patches = _patch_waves(signals)

@@ -20,7 +20,7 @@ from ppg.signals import Signals
 from ppg.trace_blob import Trace
 from ppg.traces import PatchGrid, means
 
-_SEEN = 0.9  # part of the time that a patch has to be skin
+_SEEN = 0.75  # part of the time that a patch has to be skin; gaps are bridged as those of the whole skin are
 LEAST_BACKGROUND = 1000  # chroma samples of what is no skin
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,15 @@ from mesh.contracts import Grid, Measurement, Person, RatePoint, Signal
 from mesh.parameters import Parameters
 from ppg.arrays import to_device, to_host
 from ppg.band_pass import detrended, make_filter
+from ppg.beats import GOOD_BEAT, Beats
 from ppg.candidates import AGREE_HZ, METHODS_ASKED, Candidate, candidates
 from ppg.filters import Filter, usable_band
+from ppg.gate import Gate
+from ppg.interval import MeanRate, shares
 from ppg.methods import METHODS
 from ppg.methods.windows import relative
 from ppg.physiology import physiology
-from ppg.quality import Evidence, half_width, probability, recording_at_fault, refusal
+from ppg.quality import Evidence, gate_of, probability, recording_at_fault, refusal
 from ppg.rate import peaks, snr
 from ppg.resample import fill_gaps, grid_times, resample
 from ppg.signals import Signals
@@ -24,6 +28,7 @@ from ppg.signals import Signals
 Floats = NDArray[np.float64]
 
 UNIT = "bpm"
+_LEAST_INTERVALS = 3
 _LEAST_WINDOW_DB = -3.0  # SNR below which a single window shows no pulse
 
 
@@ -127,9 +132,44 @@ def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> A
     around = None
     if signals.background is not None and np.isfinite(signals.background).any():
         around = to_host(band_pass(relative(to_device(on_grid(signals.background, signals.time_s, grid)))))
-    found = candidates(signals, waves, normal, rate, parameters.rate_window_s, band, grid.origin_s, band_pass, around)
-    found.sort(key=lambda one: -probability(one.evidence))
+    found = candidates(
+        signals,
+        waves,
+        normal,
+        rate,
+        parameters.rate_window_s,
+        parameters.rate_hop_s,
+        band,
+        grid.origin_s,
+        band_pass,
+        around,
+    )
+    gate = gate_of(signals)
+    found.sort(key=lambda one: -probability(one.evidence, gate))
     return Asked(grid, rgb, filtered, band_pass, waves, found)
+
+
+def common(found: Sequence[Candidate], gate: Gate) -> MeanRate:
+    """The one rate of all candidates that agree with the first.
+
+    Parameters
+    ----------
+    found : sequence of Candidate
+        The most likely first; at least one.
+    gate : Gate
+    """
+    means = [one.mean for one in found]
+    weight = shares(
+        np.array([one.hz for one in means]),
+        np.array([one.deviation_hz for one in means]),
+        np.array([probability(one.evidence, gate) for one in found]),
+    )
+    return MeanRate(
+        hz=float(sum(part * one.hz for part, one in zip(weight, means, strict=True))),
+        deviation_hz=float(sum(part * one.deviation_hz for part, one in zip(weight, means, strict=True) if part)),
+        fit=means[0].fit,
+        rate_hz=np.asarray(sum(part * one.rate_hz for part, one in zip(weight, means, strict=True))),
+    )
 
 
 def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> Analysis:
@@ -162,6 +202,8 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         signs=best.evidence if best is not None else {},
         bits_per_pixel=signals.bits_per_pixel,
         clipped=signals.clipped,
+        gate=gate_of(signals),
+        others=[one.evidence for one in asked.candidates[1:]],
     )
     why = refusal(evidence)
     given = best if why is None else None
@@ -169,15 +211,21 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         heart_rate = Measurement.refused(UNIT, why or "no pulse")
         heart_hz = np.full(grid.samples, np.nan)
     else:
-        half = half_width(given.mean.deviation_hz, evidence.probability, given.mean.hz)
-        heart_rate = _answer(given.mean.hz, half, evidence.probability)
-        heart_hz = given.mean.rate_hz
+        mean = common(asked.candidates, evidence.gate)
+        heart_rate = _answer(
+            mean.hz, evidence.gate.half_width(mean.deviation_hz, evidence.probability, mean.hz), evidence.probability
+        )
+        heart_hz = mean.rate_hz
     pulse = asked.waves[parameters.method]
     # beats come from the wave that showed the rate
     beating = parameters if given is None else parameters.model_copy(update={"method": given.method})
     wave = pulse if given is None else asked.waves[given.method]
     rest = physiology(signals, wave, grid.rate_hz, heart_hz, heart_rate, beating, origin_s=grid.origin_s)
     details = _details(evidence, signals, asked) | rest.details
+    if given is not None:
+        beats = beat_rate(rest.beats)
+        details |= {} if beats is None else {f"beats_{UNIT}": 60 * beats}
+        heart_rate = _as_asked(heart_rate, mean.hz, given, beats, parameters)
     person = Person(
         id="1",
         measurements={"heart_rate": heart_rate} | rest.measurements,
@@ -195,7 +243,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         rgb=asked.rgb,
         filtered=asked.filtered,
         band_pass=asked.band_pass,
-        rate_hz=None if given is None else given.mean.hz,
+        rate_hz=None if given is None else mean.hz,
         beats_s=rest.beats_s,
         warnings=rest.warnings,
     )
@@ -213,6 +261,38 @@ def _nothing(signals: Signals, parameters: Parameters, grid: Grid, rgb: Floats, 
     )
     waves = {name: zeros for name in ("pulse", parameters.method)}
     return Analysis(person, grid, waves, rgb, np.stack([zeros] * 3), None, None, rest.beats_s, [])
+
+
+def beat_rate(beats: Beats) -> float | None:
+    """Beats a second: one over the mean of the intervals between neighbours that both look like beats.
+
+    Parameters
+    ----------
+    beats : Beats
+
+    Returns
+    -------
+    float or None
+        None with fewer than three intervals.
+    """
+    good = beats.quality >= GOOD_BEAT
+    length = np.diff(beats.time_s)
+    # a missed beat leaves a gap, which is no interval
+    whole = good[1:] & good[:-1] & (length < 1.5 * beats.interval_s[1:]) if len(length) else np.zeros(0, np.bool_)
+    return float(1 / length[whole].mean()) if whole.sum() >= _LEAST_INTERVALS else None
+
+
+def _as_asked(found: Measurement, fitted: float, best: Candidate, beats: float | None,
+              parameters: Parameters) -> Measurement:  # fmt: skip
+    """The same measurement, read as the parameters ask; its interval is widened by what the two readings differ."""
+    readings = {"fit": fitted, "welch": float(best.track_hz.mean()), "fft": best.whole_hz, "beats": beats}
+    hz = readings[parameters.rate]
+    if hz is None:
+        return Measurement.refused(UNIT, "too few beats can be told apart; record longer, or use another rate")
+    if parameters.rate == "fit" or found.low is None or found.high is None:
+        return found
+    half = (found.high - found.low) / 120 + abs(hz - fitted)
+    return _answer(hz, half, found.confidence or 0.0)
 
 
 def _details(evidence: Evidence, signals: Signals, asked: Asked) -> dict[str, float]:
@@ -259,6 +339,6 @@ def _over_time(best: Candidate | None, asked: Asked, evidence: Evidence, why: st
         else:
             inside = np.abs(at - centre) <= spectra.window_s / 2
             hz = float(best.mean.rate_hz[inside].mean())
-            value = _answer(hz, half_width(own, evidence.probability, hz), evidence.probability)
+            value = _answer(hz, evidence.gate.half_width(own, evidence.probability, hz), evidence.probability)
         points.append(RatePoint(time_s=round(grid.origin_s + float(centre), 4), heart_rate=value))
     return points

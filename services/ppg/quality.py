@@ -1,20 +1,21 @@
 """The gate of the heart rate: how likely a candidate is right, and the cause and the fix where it is not likely enough.
 
-The probability is a logistic regression on few signs of `ppg.candidates` and their products (a strong GREEN means
-much where colours agree with blood and little where they are a lamp's), fitted to synthetic recordings whose answer
-is known; `ppg.calibration` holds its constants and says how they were made.
+The probability (`ppg.gate`) is a logistic regression on few signs of `ppg.candidates` and their products: a strong
+GREEN means much where colours agree with blood and little where they are a lamp's. It is fitted to synthetic
+recordings whose answer is known; `ppg.calibration` holds its constants and says how they were made.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.calibration import CENTRE, INTERCEPT, INTERVAL, LEAST_PROBABILITY, LIMITS, SCALE, SIGNS, WEIGHTS
+from ppg.calibration import PICTURE, TRACE
+from ppg.gate import Gate
+from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +29,8 @@ _BRIGHT = 250.0
 _CLIPPED = 0.05
 _FLICKER_DB = -9.0  # chroma over brightness at the rate: blood has -7 and more
 _ALIKE = 0.5
+_PEAK_DB = 3.0  # SNR of something periodic
+_SHARED_DB = -3.0  # of the skin's change, in the rest of the picture
 _MOVED = 0.3  # log10 of pixels: 2 px
 _SHORT_S = 20.0
 
@@ -48,6 +51,9 @@ class Evidence:
         Of the best candidate (`ppg.candidates.FEATURES`); empty where there is none.
     bits_per_pixel, clipped : float or None
         As in `Signals`.
+    gate : Gate
+    others : sequence of mapping
+        Signs of the other candidates: what they show may be the cause.
     """
 
     seconds: float
@@ -57,72 +63,32 @@ class Evidence:
     signs: Mapping[str, float] = field(default_factory=dict)
     bits_per_pixel: float | None = None
     clipped: float | None = None
+    gate: Gate = PICTURE
+    others: Sequence[Mapping[str, float]] = ()
 
     @property
     def probability(self) -> float:
         """That the best candidate is right; 0 where there is none."""
-        return probability(self.signs) if self.signs else 0.0
+        return probability(self.signs, self.gate) if self.signs else 0.0
 
 
-def terms(signs: Floats) -> Floats:
-    """Standardised signs and all their products, squares among them.
-
-    Parameters
-    ----------
-    signs : float64[..., k]
-        Standardised.
-
-    Returns
-    -------
-    float64[..., k + k (k + 1) / 2]
-    """
-    first, second = np.triu_indices(signs.shape[-1])
-    return np.concatenate([signs, signs[..., first] * signs[..., second]], axis=-1)
+def gate_of(signals: Signals) -> Gate:
+    """The gate for signals of a picture, or for bare traces: then whoever hands them in vouches that it is skin."""
+    return TRACE if signals.width is None else PICTURE
 
 
-def probability(signs: Mapping[str, float]) -> float:
-    """That a candidate is right to 3 bpm, 0-1.
+def probability(signs: Mapping[str, float], gate: Gate = PICTURE) -> float:
+    """That a candidate is right to 3 bpm, 0-1, with what no logistic model may outvote.
 
     Parameters
     ----------
     signs : mapping of str to float
-        At least those in `ppg.calibration.SIGNS`. Each counts within the limits that were seen when the model was
-        fitted: it is not extrapolated.
-
-    Raises
-    ------
-    KeyError
-        If one is missing.
+        `ppg.candidates.FEATURES`.
+    gate : Gate, optional
     """
-    values = np.array([signs[name] for name in SIGNS])
-    if not np.isfinite(values).all():
-        return 0.0
-    limits = np.asarray(LIMITS)
-    standard = (np.clip(values, limits[0], limits[1]) - np.asarray(CENTRE)) / np.asarray(SCALE)
-    score = INTERCEPT + float((np.asarray(WEIGHTS) * terms(standard)).sum())
-    found = 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
+    found = gate.probability(signs)
     # a pulse whose second harmonic is as strong as itself is rare: more likely the rate is twice as high
     return min(found, 0.5) if signs.get("double_db", -20.0) > HALF_RATE_DB else found
-
-
-def half_width(deviation_hz: float, trust: float, rate_hz: float) -> float:
-    """Half of the 90 % interval, Hz.
-
-    A line in what the fit of the phase says of itself, and in the doubt that is left in the candidate; a quantile
-    regression on synthetic recordings (Koenker and Bassett 1978).
-
-    Parameters
-    ----------
-    deviation_hz : float
-        `ppg.interval.MeanRate.deviation_hz`.
-    trust : float
-        `probability`.
-    rate_hz : float
-        The rate itself.
-    """
-    constant, own, doubt, relative = INTERVAL
-    deviation = min(deviation_hz, 0.5 * rate_hz)
-    return max(constant + own * deviation + doubt * (1 - trust) + relative * rate_hz, 0.002)
 
 
 def recording_at_fault(seconds: float, fps: float, skin_frames: float) -> str | None:
@@ -142,9 +108,10 @@ def refusal(evidence: Evidence) -> str | None:
     if fault is not None:
         return fault
     trust = evidence.probability
-    if trust >= LEAST_PROBABILITY:
+    if trust >= evidence.gate.least_probability:
         return None
-    return f"{_cause(evidence)} (no clear pulse: {100 * trust:.0f} % sure of {100 * LEAST_PROBABILITY:.0f} %)"
+    wanted = evidence.gate.least_probability
+    return f"{_cause(evidence)} (no clear pulse: {100 * trust:.0f} % sure of {100 * wanted:.0f} %)"
 
 
 def _cause(evidence: Evidence) -> str:
@@ -158,10 +125,19 @@ def _cause(evidence: Evidence) -> str:
         return f"compressed too hard: {evidence.bits_per_pixel:.3f} bits a pixel; record at {FEW_BITS:g} or more"
     if signs.get("log_motion", -2.0) > _MOVED:
         return f"the skin moved by {10 ** signs['log_motion']:.0f} pixels; hold still"
-    if signs.get("colour_db", 0.0) < _FLICKER_DB and signs.get("patches_green", 0.0) > _ALIKE:
-        return "the light flickers: all colours change alike, which blood does not do; use daylight or another lamp"
+    if flicker := next((words for one in (signs, *evidence.others) if (words := _flicker(one))), None):
+        return f"the light flickers: {flicker}; use daylight or another lamp"
     if signs.get("double_db", -20.0) > HALF_RATE_DB:
         return "the rate may be this or twice as high; record longer, with less compression"
     if evidence.seconds < _SHORT_S:
         return f"the pulse is too weak for {evidence.seconds:.0f} s; record {_SHORT_S:g} s or more under even light"
     return "the pulse is too weak; show more skin under even light"
+
+
+def _flicker(signs: Mapping[str, float]) -> str | None:
+    """What shows that something periodic is the light, if anything does."""
+    if signs.get("light_db", -20.0) > _SHARED_DB and signs.get("snr_db", -20.0) > _PEAK_DB:
+        return "what is beside the skin changes alike"
+    if signs.get("colour_db", 0.0) < _FLICKER_DB and signs.get("patches_green", 0.0) > _ALIKE:
+        return "all colours change alike, which blood does not do"
+    return None

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from ppg.calibration import CENTRE, LEAST_PROBABILITY, SIGNS, WEIGHTS
-from ppg.quality import Evidence, half_width, probability, recording_at_fault, refusal, terms
+from ppg.calibration import PICTURE, TRACE
+from ppg.candidates import FEATURES
+from ppg.gate import LEAST_HALF_WIDTH_HZ, terms
+from ppg.quality import Evidence, gate_of, probability, recording_at_fault, refusal
+from ppg.signals import Signals
 
 pytestmark = pytest.mark.unit
 
@@ -12,6 +15,7 @@ CLEAR = {
     "snr_db": 8.0, "dominance_db": 11.0, "consistency": 1.0, "others_db": 7.0, "agreeing": 1.0, "patches_green": 0.95,
     "patches_colour": 0.9, "colour_db": -5.0, "colour_phase": 0.95, "fit": 0.85, "log_rate": 0.25, "log_seconds": 2.3,
     "log_bits": -1.0, "motion": 0.5, "log_motion": -0.8, "half_db": -15.0, "double_db": -10.0,
+    "light_db": -20.0,
 }  # fmt: skip
 NOISE = CLEAR | {
     "snr_db": -3.0, "dominance_db": 1.0, "others_db": -4.0, "agreeing": 0.0, "patches_green": 0.05,
@@ -25,8 +29,10 @@ def evidence(signs, **changes):
 
 
 def test_a_clear_pulse_is_likely_and_noise_is_not():
-    assert probability(CLEAR) > LEAST_PROBABILITY
+    assert probability(CLEAR) > PICTURE.least_probability
+    assert probability(CLEAR, TRACE) > TRACE.least_probability
     assert probability(NOISE) < 0.1
+    assert probability(NOISE, TRACE) < 0.5
     assert probability(CLEAR | {"fit": float("nan")}) == 0.0
     assert refusal(evidence(CLEAR)) is None
 
@@ -64,6 +70,7 @@ def test_a_refusal_names_one_cause_and_one_fix(changes, words):
 def test_motion_and_flicker_are_named():
     assert "hold still" in refusal(evidence(NOISE | {"log_motion": 1.0}))
     assert "flickers" in refusal(evidence(NOISE | {"colour_db": -15.0, "patches_green": 0.8}))
+    assert "beside the skin" in refusal(evidence(NOISE | {"light_db": -1.0, "snr_db": 6.0}))
     assert refusal(evidence({})) is not None
 
 
@@ -71,12 +78,21 @@ def test_a_good_recording_is_not_at_fault():
     assert recording_at_fault(10.0, 30.0, 1.0) is None
 
 
-def test_the_interval_grows_with_doubt_and_deviation():
-    assert half_width(0.01, 0.95, 1.2) > half_width(0.002, 0.95, 1.2) > 0
-    assert half_width(0.01, 0.9, 1.2) >= half_width(0.01, 1.0, 1.2)
-    assert np.isfinite(half_width(np.inf, 0.9, 1.2))
+@pytest.mark.parametrize("gate", [PICTURE, TRACE])
+def test_the_interval_grows_with_deviation(gate):
+    assert gate.half_width(0.02, 0.95, 1.2) > gate.half_width(0.002, 0.95, 1.2) >= LEAST_HALF_WIDTH_HZ
+    assert np.isfinite(gate.half_width(np.inf, 0.9, 1.2))
 
 
-def test_constants_fit_together():
-    assert len(WEIGHTS) == terms(np.array(CENTRE)).size
-    assert set(SIGNS) <= set(CLEAR)
+@pytest.mark.parametrize("gate", [PICTURE, TRACE])
+def test_constants_fit_together(gate):
+    assert len(gate.weights) == terms(np.array(gate.centre)).size
+    assert len(gate.signs) == len(gate.lowest) == len(gate.highest) == len(gate.scale)
+    assert set(gate.signs) <= set(FEATURES) == set(CLEAR)
+    assert all(low < high for low, high in zip(gate.lowest, gate.highest, strict=True))
+
+
+def test_bare_traces_have_a_gate_of_their_own():
+    trace = Signals(time_s=np.arange(5.0), rgb=np.ones((3, 5)))
+    assert gate_of(trace) is TRACE
+    assert gate_of(Signals(time_s=trace.time_s, rgb=trace.rgb, width=64, height=48)) is PICTURE
