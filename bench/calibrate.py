@@ -36,6 +36,7 @@ Floats = NDArray[np.float64]
 PICTURE = (
     "snr_db", "dominance_db", "others_db", "agreeing", "patches_green", "patches_colour", "colour_db", "colour_phase",
     "fit", "log_rate", "log_seconds", "log_bits", "motion", "double_db", "light_db",
+    "light_snr_db", "motion_snr_db",
 )  # fmt: skip
 TRACE = ("snr_db", "dominance_db", "consistency", "fit", "log_rate", "log_seconds", "double_db", "half_db")
 THRESHOLDS = {"picture": 0.92, "trace": 0.9}

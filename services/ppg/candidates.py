@@ -8,7 +8,7 @@ that a codec has left (it carries the luma), POS most of one that moves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 METHODS_ASKED = ("green", "pos", "chrom", "pbv")
 AGREE_HZ = 0.1
 _LOBE = 1.5  # of a Hann taper's main lobe, half its width in 1 / window
+UNKNOWN_SNR_DB = -7.0  # about that of noise
 UNKNOWN_LIGHT_DB = -10.0  # where there is nothing but skin in the picture
 
 
@@ -58,7 +59,7 @@ class Candidate:
 FEATURES = (
     "snr_db", "dominance_db", "consistency", "others_db", "agreeing", "patches_green", "patches_colour",
     "colour_db", "colour_phase", "fit", "log_rate", "log_seconds", "log_bits", "motion", "log_motion", "half_db",
-    "double_db", "light_db",
+    "double_db", "light_db", "light_snr_db", "motion_snr_db",
 )  # fmt: skip
 
 
@@ -88,19 +89,29 @@ def candidates(
     background : float64[3, n], optional
         As `rgb`, of what is nobody's skin.
     """
-    spectra = {name: sliding_spectra(waves[name], rate_hz, window_s, band_hz, hop_s) for name in METHODS_ASKED}
+
+    def spectra_of(wave: Floats) -> Spectra:
+        return sliding_spectra(wave, rate_hz, window_s, band_hz, hop_s)
+
+    spectra = {name: spectra_of(waves[name]) for name in METHODS_ASKED}
     tracks = {name: track(found) for name, found in spectra.items()}
     valid = [name for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
     patches = _patch_waves(signals)
     moved = _moved(signals, rate_hz, len(rgb[0]), origin_s)
     samples = np.arange(rgb.shape[-1]) / rate_hz
+    around = None if background is None else spectra_of(background.mean(axis=0))
+    shifts = [] if moved is None else [spectra_of(axis) for axis in moved]
     found = []
     for name in valid:
         rates = tracks[name]
         start = np.interp(samples, spectra[name].centre_s, rates)
         mean = best_mean_rate(waves[name], rate_hz, start, band_pass)
         evidence = _evidence(name, spectra, tracks, waves, rgb, rate_hz, patches, moved, start)
-        evidence["light_db"] = _shared_light(rgb, background, start, rate_hz)
+        evidence |= {
+            "light_db": _shared_light(rgb, background, start, rate_hz),
+            "light_snr_db": _loudest([] if around is None else [around], rates),
+            "motion_snr_db": _loudest(shifts, rates),
+        }
         evidence |= {
             "fit": mean.fit,
             "log_rate": math.log(max(mean.hz, 0.1)),
@@ -155,6 +166,13 @@ def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Fl
         "half_db": decibel(_at(own, rates / 2) / max(_at(own, rates), 1e-30)),
         "double_db": decibel(_at(own, rates * 2) / max(_at(own, rates), 1e-30)),
     }
+
+
+def _loudest(found: Sequence[Spectra], rates_hz: Floats) -> float:
+    """SNR at the rate of what is no skin, dB: a codec's keyframes, a lamp or a nod show there, blood does not."""
+    if not found:
+        return UNKNOWN_SNR_DB
+    return max(decibel(float(np.median(snr(one, rates_hz)))) for one in found)
 
 
 def _shared_light(rgb: Floats, background: Floats | None, start: Floats, rate_hz: float) -> float:
