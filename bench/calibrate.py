@@ -39,7 +39,7 @@ PICTURE = (
     "light_snr_db", "motion_snr_db",
 )  # fmt: skip
 TRACE = ("snr_db", "dominance_db", "consistency", "fit", "log_rate", "log_seconds", "double_db", "half_db")
-THRESHOLDS = {"picture": 0.92, "trace": 0.9}
+THRESHOLDS = {"picture": 0.9, "trace": 0.9}
 RIGHT_BPM = 3.0
 STRENGTH = 0.03  # of the data against the prior that weights are small
 SPANS = ((0, 10), (10, 20), (20, 30), (0, 5.5), (5, 10.5), (0, 31))  # s

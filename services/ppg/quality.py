@@ -121,10 +121,10 @@ def _cause(evidence: Evidence) -> str:
         return f"too dark: brightness {evidence.rgb.mean():.0f} of 255; use more light"
     if evidence.rgb.max() > _BRIGHT or (evidence.clipped or 0.0) > _CLIPPED:
         return "overexposed: use less light, or a shorter exposure"
-    if evidence.bits_per_pixel is not None and evidence.bits_per_pixel < FEW_BITS:
-        return f"compressed too hard: {evidence.bits_per_pixel:.3f} bits a pixel; record at {FEW_BITS:g} or more"
     if signs.get("log_motion", -2.0) > _MOVED:
         return f"the skin moved by {10 ** signs['log_motion']:.0f} pixels; hold still"
+    if evidence.bits_per_pixel is not None and evidence.bits_per_pixel < FEW_BITS:
+        return f"compressed too hard: {evidence.bits_per_pixel:.3f} bits a pixel; record at {FEW_BITS:g} or more"
     if flicker := next((words for one in (signs, *evidence.others) if (words := _flicker(one))), None):
         return f"the light flickers: {flicker}; use daylight or another lamp"
     if signs.get("double_db", -20.0) > HALF_RATE_DB:
