@@ -24,6 +24,7 @@ from mesh.settings import MeshSettings
 MANIFEST = "Pulsemesh-Manifest"  # header of the manifest's message; its payload is the content of a small blob
 INLINE_BYTES = 256 << 10  # one message instead of two saves a round trip where latency counts
 PART_BYTES = 960 << 10  # with headers below the broker's default limit of 1 MiB a message
+LATE_S = (0.02, 0.1, 0.5)  # pauses in which parts that were on their way arrive
 IN_FLIGHT = 4  # parts of one blob that are sent or asked for at a time
 
 
@@ -105,7 +106,7 @@ class JetStreamBlobs:
             won = await self._commit(name, manifest, b"")
         except BaseException:
             with contextlib.suppress(Exception):  # the sweep removes what cannot be removed now
-                await self._discard(name, attempt)
+                await self._discard_late(name, attempt)
             raise
         if not won:
             await self._discard(name, attempt)
@@ -149,6 +150,14 @@ class JetStreamBlobs:
     async def _discard(self, name: BlobName, attempt: str) -> None:
         """Remove the parts of an attempt that did not win."""
         await self._bus.purge(subjects.BLOBS, subjects.part_subject(name, attempt, "*"))
+
+    async def _discard_late(self, name: BlobName, attempt: str) -> None:
+        """Remove the parts of an attempt that broke off: some may still be on their way into the stream."""
+        for pause in LATE_S:
+            await self._discard(name, attempt)
+            await asyncio.sleep(pause)
+            if not await self._bus.subjects(subjects.BLOBS, subjects.part_subject(name, attempt, "*")):
+                return
 
     # --- reading
 
