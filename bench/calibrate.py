@@ -89,25 +89,29 @@ def windows(path: Path) -> list[Window]:
     return found
 
 
-def fit(names: tuple[str, ...], signs: Floats, right: NDArray[np.bool_], threshold: float) -> Gate:
+def fit(
+    names: tuple[str, ...], signs: Floats, right: NDArray[np.bool_], threshold: float, products: bool = True
+) -> Gate:
     """A gate fitted to candidates that are right or not; without an interval."""
     mine = signs[:, [FEATURES.index(name) for name in names]]
     lowest, highest = np.quantile(mine, [0.005, 0.995], axis=0)
     clipped = np.clip(mine, lowest, highest)
     centre, scale = clipped.mean(axis=0), np.maximum(clipped.std(axis=0), 1e-6)
-    found = terms((clipped - centre) / scale)
+    found = terms((clipped - centre) / scale, products)
     size = np.maximum(found.std(axis=0), 1e-6)  # the prior is for terms of one size
     model = LogisticRegression(C=STRENGTH, max_iter=5000).fit(found / size, right)
     lists = (lowest, highest, centre, scale, model.coef_[0] / size)
     return Gate(names, *(tuple(float(f"{one:.6g}") for one in row) for row in lists),
-                float(model.intercept_[0]), threshold, (0.0, 0.0, 0.0, 0.0))  # fmt: skip
+                float(model.intercept_[0]), threshold, (0.0, 0.0, 0.0, 0.0), products)  # fmt: skip
 
 
 def probabilities(gate: Gate, signs: Floats) -> Floats:
     """Of each row, as `ppg.quality.probability` has it."""
     mine = signs[:, [FEATURES.index(name) for name in gate.signs]]
     standard = (np.clip(mine, gate.lowest, gate.highest) - np.array(gate.centre)) / np.array(gate.scale)
-    found = 1 / (1 + np.exp(-np.clip(gate.intercept + terms(standard) @ np.array(gate.weights), -50, 50)))
+    found = 1 / (
+        1 + np.exp(-np.clip(gate.intercept + terms(standard, gate.products) @ np.array(gate.weights), -50, 50))
+    )
     half = signs[:, FEATURES.index("double_db")] > HALF_RATE_DB
     return np.where(half, np.minimum(found, 0.5), found)
 
@@ -133,7 +137,9 @@ def chosen(found: list[Window], trust: list[Floats]) -> tuple[Floats, Floats, Fl
     return np.array(p), np.array(rate), np.array(deviation), np.array(rate) - truth
 
 
-def calibrate(found: list[Window], names: tuple[str, ...], threshold: float) -> tuple[Gate, dict[str, Any]]:
+def calibrate(
+    found: list[Window], names: tuple[str, ...], threshold: float, products: bool = True
+) -> tuple[Gate, dict[str, Any]]:
     """The gate fitted to all windows, and what five folds say of it."""
     signs = np.concatenate([one.signs for one in found])
     right = np.concatenate([np.abs(one.rates - one.truth) <= RIGHT_BPM for one in found])
@@ -142,11 +148,11 @@ def calibrate(found: list[Window], names: tuple[str, ...], threshold: float) -> 
     group = np.array([recordings.index(found[k].name) for k in owner])
     trust = np.zeros(len(signs))
     for train, test in GroupKFold(5).split(signs, right, group):
-        trust[test] = probabilities(fit(names, signs[train], right[train], threshold), signs[test])
+        trust[test] = probabilities(fit(names, signs[train], right[train], threshold, products), signs[test])
     p, rate, deviation, error = chosen(found, [trust[owner == k] for k in range(len(found))])
     answered = (p >= threshold) & np.isfinite(error)
     line = interval(rate[answered] / 60, deviation[answered] / 60, p[answered], error[answered] / 60)
-    gate = replace(fit(names, signs, right, threshold), interval=line)
+    gate = replace(fit(names, signs, right, threshold, products), interval=line)
     width = 60 * np.array([gate.half_width(d / 60, one, r / 60) for d, one, r in zip(deviation, p, rate, strict=True)])
     return gate, judge(found, p, error, width, threshold)
 
@@ -218,7 +224,7 @@ from ppg.gate import Gate
         for key in ("lowest", "highest", "centre", "scale", "weights"):
             text += f"    {key}={numbers(getattr(gate, key))},\n"
         text += f"    intercept={gate.intercept:.6g},\n    least_probability={gate.least_probability:g},\n"
-        text += f"    interval={gate.interval},\n)\n"
+        text += f"    interval={gate.interval},\n    products={gate.products},\n)\n"
     return text
 
 
@@ -234,7 +240,7 @@ def main() -> None:
     picture, judged = calibrate(found, PICTURE, THRESHOLDS["picture"])
     # nobody hands in the trace of a lamp as skin's, and nothing in a trace alone tells it from a pulse
     skin = [one for one in found if not one.lamp and one.stratum not in ("wall", "lamp", "object")]
-    trace, of_traces = calibrate(skin, TRACE, THRESHOLDS["trace"])
+    trace, of_traces = calibrate(skin, TRACE, THRESHOLDS["trace"], products=False)
     report = {"recordings": len(paths), "windows": len(found), "picture": judged, "trace": of_traces}
     print(json.dumps(report, indent=1))
     save("calibration", report)

@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def terms(signs: Floats) -> Floats:
-    """Standardised signs and all their products, squares among them.
+def terms(signs: Floats, products: bool = True) -> Floats:
+    """Standardised signs and, where asked for, all their products, squares among them.
 
     Parameters
     ----------
     signs : float64[..., k]
         Standardised.
+    products : bool, optional
 
     Returns
     -------
-    float64[..., k + k (k + 1) / 2]
+    float64[..., k + k (k + 1) / 2], or float64[..., k] without products
     """
+    if not products:
+        return signs
     first, second = np.triu_indices(signs.shape[-1])
     return np.concatenate([signs, signs[..., first] * signs[..., second]], axis=-1)
 
@@ -45,6 +48,9 @@ class Gate:
         Below it nothing is given.
     interval : tuple of float
         Half of the 90 % interval in Hz: constant, per Hz of the fit's deviation, per unit of doubt, per Hz of the rate.
+    products : bool
+        Whether products of signs count. They say more about what is like the recordings of the fit, and nothing good
+        about what is not.
     """
 
     signs: tuple[str, ...]
@@ -56,6 +62,7 @@ class Gate:
     intercept: float
     least_probability: float
     interval: tuple[float, float, float, float]
+    products: bool = True
 
     def probability(self, signs: Mapping[str, float]) -> float:
         """That a candidate is right to 3 bpm, 0-1.
@@ -76,7 +83,7 @@ class Gate:
             return 0.0
         standard = (np.clip(values, self.lowest, self.highest) - np.array(self.centre)) / np.array(self.scale)
         # summed in a fixed order, not by BLAS
-        score = self.intercept + float((np.array(self.weights) * terms(standard)).sum())
+        score = self.intercept + float((np.array(self.weights) * terms(standard, self.products)).sum())
         return 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
 
     def half_width(self, deviation_hz: float, trust: float, rate_hz: float) -> float:

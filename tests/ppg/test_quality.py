@@ -86,7 +86,7 @@ def test_the_interval_grows_with_deviation(gate):
 
 @pytest.mark.parametrize("gate", [PICTURE, TRACE])
 def test_constants_fit_together(gate):
-    assert len(gate.weights) == terms(np.array(gate.centre)).size
+    assert len(gate.weights) == terms(np.array(gate.centre), gate.products).size
     assert len(gate.signs) == len(gate.lowest) == len(gate.highest) == len(gate.scale)
     assert set(gate.signs) <= set(FEATURES) == set(CLEAR)
     assert all(low < high for low, high in zip(gate.lowest, gate.highest, strict=True))
