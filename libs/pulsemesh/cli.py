@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
+
+from pulsemesh import interruption
 
 # names of evaluation.datasets, here as well so that `--help` imports nothing heavy
 DATASETS = ("ubfc1", "ubfc2", "pure", "cohface", "mmpd", "ubfc-phys", "scamps", "phantom", "fingertip")
@@ -213,18 +213,10 @@ def _evaluate(given: argparse.Namespace) -> int:
 COMMANDS = {"process": _process, "up": _up, "evaluate": _evaluate, "phantom": _phantom}
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # what follows is cleaning up, and it is bounded
-    raise KeyboardInterrupt
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its status."""
     given = parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
-            signal.signal(number, _interrupt)
+    interruption.listen()
     sys.exit(_run(given))
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mesh.contracts import JobView, State
 from mesh.errors import Problem
+from pulsemesh import interruption
 
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 AWAY_S = 60.0  # a gateway that restarts is waited for this long
@@ -150,6 +151,7 @@ class GatewayClient:
             yield view
             if view.state in ENDED:
                 return
+            interruption.check()
             time.sleep(POLL_S)
 
     def files(self, job: str) -> list[str]:

@@ -18,6 +18,7 @@ import httpx
 
 from mesh.sandbox import die_with_parent
 from mesh.settings import usable_cores
+from pulsemesh import interruption
 from pulsemesh.broker import Broker
 from pulsemesh.session_folder import SessionFolder
 
@@ -178,6 +179,7 @@ class EmbeddedMesh:
             raise EmbeddedMeshError(f"the {name} did not start:\n{self._said(name)}")
         if time.monotonic() > deadline:
             raise EmbeddedMeshError(f"the {name} was not ready within {START_S:g} s:\n{self._said(name)}")
+        interruption.check()
 
     def _address(self, name: str, deadline: float) -> str:
         file = self._folder / f"{name}.port"
