@@ -27,7 +27,7 @@ from ppg.candidates import FEATURES
 from ppg.gate import Gate, terms
 from ppg.interval import shares
 from ppg.measure import ask
-from ppg.quality import HALF_RATE_DB
+from ppg.quality import doubted
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
@@ -107,13 +107,8 @@ def fit(
 
 def probabilities(gate: Gate, signs: Floats) -> Floats:
     """Of each row, as `ppg.quality.probability` has it."""
-    mine = signs[:, [FEATURES.index(name) for name in gate.signs]]
-    standard = (np.clip(mine, gate.lowest, gate.highest) - np.array(gate.centre)) / np.array(gate.scale)
-    found = 1 / (
-        1 + np.exp(-np.clip(gate.intercept + terms(standard, gate.products) @ np.array(gate.weights), -50, 50))
-    )
-    half = signs[:, FEATURES.index("double_db")] > HALF_RATE_DB
-    return np.where(half, np.minimum(found, 0.5), found)
+    found = gate.probabilities(signs[:, [FEATURES.index(name) for name in gate.signs]])
+    return doubted(found, signs[:, FEATURES.index("double_db")])
 
 
 def interval(rates: Floats, deviations: Floats, trust: Floats, errors: Floats) -> tuple[float, float, float, float]:

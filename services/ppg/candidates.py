@@ -106,9 +106,8 @@ def candidates(
         rates = tracks[name]
         start = np.interp(samples, spectra[name].centre_s, rates)
         mean = best_mean_rate(waves[name], rate_hz, start, band_pass)
-        evidence = _evidence(name, spectra, tracks, waves, rgb, rate_hz, patches, moved, start)
+        evidence = _evidence(name, spectra, tracks, waves, rgb, background, rate_hz, patches, moved, start)
         evidence |= {
-            "light_db": _shared_light(rgb, background, start, rate_hz),
             "light_snr_db": _loudest([] if around is None else [around], rates),
             "motion_snr_db": _loudest(shifts, rates),
         }
@@ -129,13 +128,14 @@ def decibel(ratio: float, low: float = -20.0, high: float = 20.0) -> float:
 
 
 def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Floats], waves: Mapping[str, Floats],
-              rgb: Floats, rate_hz: float, patches: tuple[Floats, Floats, float] | None, moved: Floats | None,
-              start: Floats) -> dict[str, float]:  # fmt: skip
+              rgb: Floats, background: Floats | None, rate_hz: float, patches: tuple[Floats, Floats, float] | None,
+              moved: Floats | None, start: Floats) -> dict[str, float]:  # fmt: skip
     own, rates = spectra[name], tracks[name]
     others = [other for other in METHODS_ASKED if other != name]
     turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
     at_rate = {key: _slow(wave * turning, rate_hz) for key, wave in waves.items() if key in ("pos", "green")}
     light = _slow(rgb.mean(axis=0) * turning, rate_hz)
+    rest = None if background is None else _slow(background.mean(axis=0) * turning, rate_hz)
     colour, green = at_rate["pos"], at_rate["green"]
     cross = float((colour * green.conj()).mean().real)
     levels = math.sqrt(float((np.abs(colour) ** 2).mean() * (np.abs(green) ** 2).mean()))
@@ -165,6 +165,7 @@ def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Fl
         "log_motion": math.log10(max(float(np.std(moved, axis=1).max()), 0.01)) if moved is not None else -2.0,
         "half_db": decibel(_at(own, rates / 2) / max(_at(own, rates), 1e-30)),
         "double_db": decibel(_at(own, rates * 2) / max(_at(own, rates), 1e-30)),
+        "light_db": _shared(light, rest),
     }
 
 
@@ -175,18 +176,16 @@ def _loudest(found: Sequence[Spectra], rates_hz: Floats) -> float:
     return max(decibel(float(np.median(snr(one, rates_hz)))) for one in found)
 
 
-def _shared_light(rgb: Floats, background: Floats | None, start: Floats, rate_hz: float) -> float:
+def _shared(skin: NDArray[np.complex128], rest: NDArray[np.complex128] | None) -> float:
     """How much of the skin's change of brightness at the rate the rest of the picture shares, dB.
 
     20 log10 of |<B S*>| / <|S|^2>: about 0 where a lamp flickers or the camera's exposure hunts, far below for blood.
     """
-    if background is None:
-        return UNKNOWN_LIGHT_DB
-    turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
-    skin, rest = _slow(rgb.mean(axis=0) * turning, rate_hz), _slow(background.mean(axis=0) * turning, rate_hz)
     power = float((np.abs(skin) ** 2).mean())
+    if rest is None or not power > 0:
+        return UNKNOWN_LIGHT_DB
     shared = float(np.abs((rest * skin.conj()).mean()))
-    return decibel((shared / power) ** 2) if power > 0 else UNKNOWN_LIGHT_DB
+    return decibel((shared / power) ** 2)
 
 
 def _whole(wave: Floats, rate_hz: float, band_hz: tuple[float, float], rates_hz: Floats) -> float:

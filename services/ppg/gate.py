@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,12 +78,24 @@ class Gate:
             If one is missing.
         """
         values = np.array([signs[name] for name in self.signs])
-        if not np.isfinite(values).all():
-            return 0.0
+        return float(self.probabilities(values)) if np.isfinite(values).all() else 0.0
+
+    def probabilities(self, values: Floats) -> Floats:
+        """The same of many candidates.
+
+        Parameters
+        ----------
+        values : float64[..., signs]
+            Finite, in the order of `signs`.
+
+        Returns
+        -------
+        float64[...]
+        """
         standard = (np.clip(values, self.lowest, self.highest) - np.array(self.centre)) / np.array(self.scale)
         # summed in a fixed order, not by BLAS
-        score = self.intercept + float((np.array(self.weights) * terms(standard, self.products)).sum())
-        return 1 / (1 + math.exp(-min(max(score, -50.0), 50.0)))
+        score = self.intercept + (np.array(self.weights) * terms(standard, self.products)).sum(axis=-1)
+        return np.asarray(1 / (1 + np.exp(-np.clip(score, -50.0, 50.0))))
 
     def half_width(self, deviation_hz: float, trust: float, rate_hz: float) -> float:
         """Half of the 90 % interval, Hz.

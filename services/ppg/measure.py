@@ -15,7 +15,6 @@ from ppg.band_pass import detrended, make_filter
 from ppg.beats import GOOD_BEAT, Beats
 from ppg.candidates import AGREE_HZ, METHODS_ASKED, Candidate, candidates
 from ppg.filters import Filter, usable_band
-from ppg.gate import Gate
 from ppg.interval import MeanRate, shares
 from ppg.methods import METHODS
 from ppg.methods.windows import relative
@@ -87,6 +86,8 @@ class Asked:
         By method.
     candidates : list of Candidate
         The most likely first; empty where nothing has a spectrum.
+    trust : list of float
+        How likely each is right.
     """
 
     grid: Grid
@@ -95,6 +96,7 @@ class Asked:
     band_pass: Filter
     waves: dict[str, Floats]
     candidates: list[Candidate]
+    trust: list[float]
 
 
 def on_grid(values: Floats, time_s: Floats, grid: Grid) -> Floats:
@@ -145,24 +147,28 @@ def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> A
         around,
     )
     gate = gate_of(signals)
-    found.sort(key=lambda one: -probability(one.evidence, gate))
-    return Asked(grid, rgb, filtered, band_pass, waves, found)
+    trusted = [(probability(one.evidence, gate), one) for one in found]
+    trusted.sort(key=lambda one: -one[0])
+    return Asked(
+        grid, rgb, filtered, band_pass, waves, [one for _, one in trusted], [trust for trust, _ in trusted]
+    )  # fmt: skip
 
 
-def common(found: Sequence[Candidate], gate: Gate) -> MeanRate:
+def common(found: Sequence[Candidate], trust: Sequence[float]) -> MeanRate:
     """The one rate of all candidates that agree with the first.
 
     Parameters
     ----------
     found : sequence of Candidate
         The most likely first; at least one.
-    gate : Gate
+    trust : sequence of float
+        How likely each is right.
     """
     means = [one.mean for one in found]
     weight = shares(
         np.array([one.hz for one in means]),
         np.array([one.deviation_hz for one in means]),
-        np.array([probability(one.evidence, gate) for one in found]),
+        np.array(trust),
     )
     return MeanRate(
         hz=float(sum(part * one.hz for part, one in zip(weight, means, strict=True))),
@@ -211,10 +217,8 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         heart_rate = Measurement.refused(UNIT, why or "no pulse")
         heart_hz = np.full(grid.samples, np.nan)
     else:
-        mean = common(asked.candidates, evidence.gate)
-        heart_rate = _answer(
-            mean.hz, evidence.gate.half_width(mean.deviation_hz, evidence.probability, mean.hz), evidence.probability
-        )
+        mean, trust = common(asked.candidates, asked.trust), asked.trust[0]
+        heart_rate = _answer(mean.hz, evidence.gate.half_width(mean.deviation_hz, trust, mean.hz), trust)
         heart_hz = mean.rate_hz
     pulse = asked.waves[parameters.method]
     # beats come from the wave that showed the rate
@@ -301,7 +305,7 @@ def _details(evidence: Evidence, signals: Signals, asked: Asked) -> dict[str, fl
     if signals.displacement is not None and "log_motion" in evidence.signs:
         found["motion_px"] = 10 ** evidence.signs["log_motion"]
     if evidence.signs:
-        found |= {"probability": evidence.probability} | dict(evidence.signs)
+        found |= {"probability": asked.trust[0]} | dict(evidence.signs)
         found["agreement"], found["coherence"] = evidence.signs["agreeing"], evidence.signs["patches_colour"]
     for one in asked.candidates:
         found[f"{one.method}_{UNIT}"] = 60 * float(one.track_hz.mean())
@@ -325,7 +329,7 @@ def _over_time(best: Candidate | None, asked: Asked, evidence: Evidence, why: st
     """One measurement a window: refused where the clip's is, or where the window alone does not show it."""
     if best is None:
         return []
-    spectra, rates, grid = best.spectra, best.track_hz, asked.grid
+    spectra, rates, grid, trust = best.spectra, best.track_hz, asked.grid, asked.trust[0]
     alone, ratios = np.abs(peaks(spectra) - rates), snr(spectra, rates)
     # ends of a window are timed as well as those of the clip, but lie nearer
     own = best.mean.deviation_hz * max(evidence.seconds / spectra.window_s, 1.0)
@@ -339,6 +343,6 @@ def _over_time(best: Candidate | None, asked: Asked, evidence: Evidence, why: st
         else:
             inside = np.abs(at - centre) <= spectra.window_s / 2
             hz = float(best.mean.rate_hz[inside].mean())
-            value = _answer(hz, evidence.gate.half_width(own, evidence.probability, hz), evidence.probability)
+            value = _answer(hz, evidence.gate.half_width(own, trust, hz), trust)
         points.append(RatePoint(time_s=round(grid.origin_s + float(centre), 4), heart_rate=value))
     return points

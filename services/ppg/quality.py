@@ -86,9 +86,15 @@ def probability(signs: Mapping[str, float], gate: Gate = PICTURE) -> float:
         `ppg.candidates.FEATURES`.
     gate : Gate, optional
     """
-    found = gate.probability(signs)
-    # a pulse whose second harmonic is as strong as itself is rare: more likely the rate is twice as high
-    return min(found, 0.5) if signs.get("double_db", -20.0) > HALF_RATE_DB else found
+    return float(doubted(np.float64(gate.probability(signs)), signs.get("double_db", -20.0)))
+
+
+def doubted(trust: Floats | np.float64, double_db: Floats | float) -> Floats:
+    """A probability, at most 1/2 where the rate may be twice as high.
+
+    A pulse whose second harmonic is as strong as itself is rare.
+    """
+    return np.where(np.asarray(double_db) > HALF_RATE_DB, np.minimum(trust, 0.5), trust)
 
 
 def recording_at_fault(seconds: float, fps: float, skin_frames: float) -> str | None:

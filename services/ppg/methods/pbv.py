@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppg.arrays import array_module
-from ppg.methods.windows import BandPass, overlap_add, relative
+from ppg.methods.windows import BandPass, overlap_add, relative, window_length
 
 SIGNATURE = (0.33, 0.77, 0.53)  # relative pulse in R, G, B under white light (de Haan and van Leest 2014)
 WINDOW_S = 256 / 30  # long enough to tell the covariance of three channels from noise
@@ -33,7 +33,7 @@ def pbv(rgb: Any, rate_hz: float, band_pass: BandPass) -> Any:
     """
     xp = array_module(rgb)
     samples = rgb.shape[-1]
-    length = max(min(round(WINDOW_S * rate_hz), samples), min(3, samples))
+    length = window_length(rate_hz, samples, WINDOW_S)
     normal = band_pass(relative(rgb))
     signature = xp.asarray(SIGNATURE) / SIGNATURE[1]
 

@@ -12,9 +12,9 @@ WINDOW_S = 1.6  # of POS and CHROM: at least one beat from 37.5 bpm upwards
 BandPass = Callable[[Any], Any]
 
 
-def window_length(rate_hz: float, samples: int) -> int:
-    """Samples of a 1.6 s window, at least 3 and at most the whole signal."""
-    return max(min(round(WINDOW_S * rate_hz), samples), min(3, samples))
+def window_length(rate_hz: float, samples: int, window_s: float = WINDOW_S) -> int:
+    """Samples of a window, at least 3 and at most the whole signal."""
+    return max(min(round(window_s * rate_hz), samples), min(3, samples))
 
 
 def spread(signal: Any) -> Any:
