@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppg.rate import estimate, peaks, refine, sliding_spectra, snr, track, window_starts
+from ppg.interval import best_mean_rate
+from ppg.rate import peaks, refine, sliding_spectra, snr, track, window_starts
 
 pytestmark = pytest.mark.unit
 
@@ -19,18 +20,25 @@ def pulse(rate_hz, seconds, beat, second=0.3, noise=0.0, seed=0):
     return wave + noise * np.random.default_rng(seed).standard_normal(len(time))
 
 
+def fitted(wave, rate_hz):
+    """The mean rate by the fit along the track, and the ends of the interval that the fit alone gives."""
+    spectra = sliding_spectra(wave, rate_hz, 256 / 30, BAND)
+    start = np.interp(np.arange(len(wave)) / rate_hz, spectra.centre_s, track(spectra))
+    found = best_mean_rate(wave, rate_hz, start)
+    half = 1.645 * found.deviation_hz
+    return found.hz, found.hz - half, found.hz + half
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     beat=st.floats(0.75, 3.7), seconds=st.floats(5, 40), rate_hz=st.sampled_from([12.0, 25.0, 29.97, 60.0]),
     second=st.floats(0, 0.5),
 )  # fmt: skip
 def test_a_clean_pulse_is_read_within_its_interval(beat, seconds, rate_hz, second):
-    spectra = sliding_spectra(pulse(rate_hz, seconds, beat, second), rate_hz, 256 / 30, BAND)
-    rates = track(spectra)
-    found = estimate(spectra, rates, snr(spectra, rates))
-    assert found.hz == pytest.approx(beat, abs=1.0 / 60)
-    assert found.low_hz <= beat <= found.high_hz
-    assert found.high_hz - found.low_hz < 8 / 60
+    found, low_hz, high_hz = fitted(pulse(rate_hz, seconds, beat, second), rate_hz)
+    assert found == pytest.approx(beat, abs=1.0 / 60)
+    assert low_hz <= beat <= high_hz
+    assert high_hz - low_hz < 8 / 60
 
 
 def test_a_stronger_second_harmonic_is_not_taken_for_the_rate():
@@ -48,11 +56,12 @@ def test_half_of_the_rate_is_not_taken_either():
 def test_a_rate_that_rises_is_followed():
     seconds, rate_hz = 40, 30.0
     beat = np.linspace(1.0, 1.8, round(seconds * rate_hz))
-    spectra = sliding_spectra(pulse(rate_hz, seconds, beat, noise=0.5), rate_hz, 256 / 30, BAND)
+    wave = pulse(rate_hz, seconds, beat, noise=0.5)
+    spectra = sliding_spectra(wave, rate_hz, 256 / 30, BAND)
     rates = track(spectra)
     truth = np.interp(spectra.centre_s, np.arange(len(beat)) / rate_hz, beat)
     assert np.abs(rates - truth).max() < 2 / 60
-    assert estimate(spectra, rates, snr(spectra, rates)).hz == pytest.approx(1.4, abs=1.5 / 60)
+    assert fitted(wave, rate_hz)[0] == pytest.approx(1.4, abs=1.5 / 60)
 
 
 def test_windows():
@@ -77,11 +86,9 @@ def test_the_interval_covers_and_widens_with_noise():
     inside, widths = 0, []
     for seed in range(60):
         noise = (0.5, 2.5)[seed % 2]
-        spectra = sliding_spectra(pulse(30.0, 15, 1.23, noise=noise, seed=seed), 30.0, 256 / 30, BAND)
-        rates = track(spectra)
-        found = estimate(spectra, rates, snr(spectra, rates))
-        inside += found.low_hz <= 1.23 <= found.high_hz
-        widths.append(found.high_hz - found.low_hz)
+        _, low_hz, high_hz = fitted(pulse(30.0, 15, 1.23, noise=noise, seed=seed), 30.0)
+        inside += low_hz <= 1.23 <= high_hz
+        widths.append(high_hz - low_hz)
     assert inside >= 0.85 * 60
     assert np.median(widths[1::2]) > 1.2 * np.median(widths[0::2])
 
