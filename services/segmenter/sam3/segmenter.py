@@ -21,22 +21,17 @@ from segmenter.sam3.cells import Cell, cells, covering
 from segmenter.sam3.flow import FlowPicture, flow_picture
 from segmenter.sam3.instances import compose, pick, without_specks
 from segmenter.sam3.model import Box, Sam3, Segmentation
+from segmenter.sam3.pictures import Picture
 from segmenter.sam3.settings import Sam3Settings
 
 HELD_BYTES = 256 << 20  # most bytes of whole pictures that wait for a batch to be full
 
 
-class Frame(Protocol):
+class Frame(Picture, Protocol):
     """A decoded frame; `media.decode.Frame` is one."""
 
     @property
     def index(self) -> int: ...
-    @property
-    def y(self) -> NDArray[np.uint8]: ...
-    @property
-    def u(self) -> NDArray[np.uint8]: ...
-    @property
-    def v(self) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
