@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from evaluation.errors import DatasetError
 from evaluation.measurer import Measurer, Signals
 from evaluation.pictures import write_clip
 from evaluation.recordings import Clip, Pictures, Recording, Samples, Stored
+from media.people import People
 from mesh.contracts import Job, Plan
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
@@ -50,7 +50,7 @@ async def _extract(path: Path, parameters: Parameters, measurer: Measurer, worke
         await executor.store.create(upload_name(job.recording), path)
         await executor.run(job, before="pulse")
         plan = Plan.model_validate_json(await executor.store.read(blob_name(job, "plan")))
-        people = json.loads(await executor.store.read(blob_name(job, "people")))["people"]
+        people = People.from_bytes(await executor.store.read(blob_name(job, "people"))).people
         blobs = [await executor.store.read(blob_name(job, "trace", chunk.index)) for chunk in plan.chunks]
     finally:
         executor.close()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import EvaluationError
+from media.people import PersonSkin
 from mesh.contracts import Grid, Person, Plan
 from mesh.parameters import Parameters
 
@@ -63,7 +64,7 @@ class _Measure(Protocol):
 
 
 class _Gather(Protocol):
-    def __call__(self, plan: Plan, people: Sequence[Mapping[str, Any]], traces: Iterable[Any]) -> Sequence[Signals]: ...
+    def __call__(self, plan: Plan, people: Sequence[PersonSkin], traces: Iterable[Any]) -> Sequence[Signals]: ...
 
 
 class _SignalsType(Protocol):

@@ -11,7 +11,7 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zstandard
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 _MAGIC = b"PMMASKS1"
 _LEVEL = 3
-_IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,19 @@ class Instance:
         x0, y0, x1, y1 in luma pixels of the stored picture; x1 and y1 lie outside.
     confidence : float
         0-1.
+    transform : tuple of 2 rows of 3 floats, optional
+        Takes (x, y, 1) in luma pixels of the stored picture to this instance's canonical skin coordinates, the same
+        piece of skin always to the same place. None where skin is not followed: then these are the picture's.
+    signs : dict of str to float
+        What the segmenter knows of this instance in this frame and a measurement may use, such as the pose of a head
+        in degrees. Names carry the unit.
     """
 
     id: int
     box: tuple[int, int, int, int]
     confidence: float = 1.0
-
-
-def _identity() -> NDArray[np.float64]:
-    return np.array(_IDENTITY)
+    transform: Transform | None = None
+    signs: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,10 @@ class FrameMask:
     labels : uint8[h, w]
         At chroma resolution: 0 is no skin, 1, 2, … the instance that a sample belongs to in this frame.
     instances : list of Instance
-    transform : float64[2, 3]
-        Takes (x, y, 1) in luma pixels to canonical skin coordinates; the identity where skin is not tracked.
     """
 
     labels: NDArray[np.uint8]
     instances: list[Instance] = field(default_factory=list)
-    transform: NDArray[np.float64] = field(default_factory=_identity)
 
 
 def frame_mask(labels: NDArray[np.uint8], size: tuple[int, int] | None = None) -> FrameMask:
@@ -99,17 +100,19 @@ class MaskWriter:
     ----------
     shape : tuple of int
         Height and width of the chroma planes.
+    canonical : tuple of int, optional
+        Width and height of the canonical frame that the instances' transforms lead into; None where there is none.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], canonical: tuple[int, int] | None = None) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
+        self.canonical = canonical
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
         self._parts: list[bytes] = []
         self._before: list[NDArray[np.uint8]] = []
         self._planes: list[int] = []
         self._areas: list[int] = []
         self._instances: list[list[list[Any]]] = []
-        self._transforms: dict[int, list[list[float]]] = {}
 
     def add(self, mask: FrameMask) -> None:
         """Append the mask of the next frame.
@@ -133,9 +136,7 @@ class MaskWriter:
         self._before = packed
         self._planes.append(planes)
         self._areas.append(int(np.count_nonzero(labels)))
-        self._instances.append([[i.id, *i.box, i.confidence] for i in mask.instances])
-        if mask.transform.tolist() != [list(row) for row in _IDENTITY]:
-            self._transforms[len(self._areas) - 1] = mask.transform.tolist()
+        self._instances.append([[i.id, i.box, i.confidence, i.transform, i.signs] for i in mask.instances])
 
     def finish(self) -> bytes:
         """The blob; the writer is of no use afterwards."""
@@ -143,15 +144,22 @@ class MaskWriter:
         head = json.dumps(
             {
                 "shape": self.shape,
+                "canonical": self.canonical,
                 "planes": self._planes,
                 "areas": self._areas,
                 "instances": self._instances,
-                "transforms": self._transforms,
             },
             separators=(",", ":"),
         ).encode()
         head = zstandard.ZstdCompressor(level=_LEVEL).compress(head)
         return b"".join([_MAGIC, struct.pack("<I", len(head)), head, body])
+
+
+def _instance(
+    label: int, box: list[int], confidence: float, transform: list[list[float]] | None, signs: dict[str, float]
+) -> Instance:
+    rows = None if transform is None else (tuple(transform[0]), tuple(transform[1]))
+    return Instance(label, (box[0], box[1], box[2], box[3]), confidence, cast(Transform | None, rows), signs)
 
 
 class MaskReader:
@@ -165,8 +173,8 @@ class MaskReader:
         Samples of skin in each frame, at chroma resolution.
     instances : list of list of Instance
         Of each frame.
-    transforms : float64[n, 2, 3]
-        Of each frame.
+    canonical : tuple of int or None
+        Width and height of the canonical frame of the transforms.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -180,12 +188,8 @@ class MaskReader:
             raise ValueError("this blob of masks is damaged") from error
         self.shape: tuple[int, int] = (head["shape"][0], head["shape"][1])
         self.areas: NDArray[np.int64] = np.array(head["areas"], np.int64)
-        self.instances = [
-            [Instance(i[0], (i[1], i[2], i[3], i[4]), i[5]) for i in instances] for instances in head["instances"]
-        ]
-        self.transforms: NDArray[np.float64] = np.tile(_identity(), (len(self.areas), 1, 1))
-        for index, transform in head["transforms"].items():
-            self.transforms[int(index)] = transform
+        self.canonical: tuple[int, int] | None = tuple(head["canonical"]) if head["canonical"] else None
+        self.instances = [[_instance(*given) for given in instances] for instances in head["instances"]]
         self._planes: list[int] = head["planes"]
         self._data, self._body = data, start + size
 
@@ -227,7 +231,7 @@ class MaskReader:
             for bit, plane in enumerate(packed):
                 bits = np.unpackbits(plane, count=samples)
                 labels = bits if planes == 1 else labels | bits << np.uint8(bit)
-            yield FrameMask(labels.reshape(height, width), self.instances[index], self.transforms[index])
+            yield FrameMask(labels.reshape(height, width), self.instances[index])
 
 
 def read_masks(data: bytes) -> MaskReader:

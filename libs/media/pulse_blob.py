@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.array_blob import pack, unpack
+from media.people import Span
 from mesh.contracts import Person
 
 Wave = NDArray[np.float64]
@@ -21,8 +22,9 @@ class PersonWaves:
     ----------
     id : str
         As in the measurements.
-    instances : tuple of int
-        Labels in the masks that are this person's skin.
+    spans : tuple of (int, int, int)
+        First frame, the frame after the last, and the label of this person's skin in the masks of these frames: see
+        `media.people.label_at`.
     R, G, B, Y, U, V : float64[samples]
         Means over the skin on the plan's grid: R, G, B in 0-255, Y, U, V in stored levels.
     R_f, G_f, B_f : float64[samples]
@@ -37,12 +39,15 @@ class PersonWaves:
     white_normalised : float64[frames]
         faceHR's (ajsteele, 2022) signal at the plan's frames: mean over B, G, R of the traces through its zero-padded
         moving averages, each divided by its largest absolute value (times its `delta` of 1).
+    phase : float64[frames]
+        Of the heart beat at the plan's frames, radians, unwrapped: `pulse` goes as cos(phase), so that whole turns
+        are the moments of most blood. NaN where the rate was refused.
     rate_hz : float or None
         The heart rate, None where it was refused.
     """
 
     id: str
-    instances: tuple[int, ...]
+    spans: tuple[Span, ...]
     R: Wave
     G: Wave
     B: Wave
@@ -58,10 +63,11 @@ class PersonWaves:
     delta_U: Wave
     delta_V: Wave
     white_normalised: Wave
+    phase: Wave
     rate_hz: float | None = None
 
 
-_WAVES = tuple(f.name for f in fields(PersonWaves) if f.name not in ("id", "instances", "rate_hz"))
+_WAVES = tuple(f.name for f in fields(PersonWaves) if f.name not in ("id", "spans", "rate_hz"))
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ class Pulse:
             "skin_found": self.skin_found,
             "band_hz": list(self.band_hz),
             "warnings": self.warnings,
-            "people": [{"id": p.id, "instances": list(p.instances), "rate_hz": p.rate_hz} for p in self.people],
+            "people": [{"id": p.id, "spans": p.spans, "rate_hz": p.rate_hz} for p in self.people],
             "measurements": [m.model_dump(mode="json") for m in self.measurements],
         }
         return pack(arrays, header)
@@ -119,7 +125,7 @@ class Pulse:
         people = [
             PersonWaves(
                 id=entry["id"],
-                instances=tuple(entry["instances"]),
+                spans=tuple((int(a), int(b), int(c)) for a, b, c in entry["spans"]),
                 rate_hz=entry["rate_hz"],
                 **{name: arrays[f"{number}.{name}"] for name in _WAVES},
             )

@@ -75,23 +75,33 @@ def key_support(parameters: Parameters) -> Span:
     return (KEY_SECONDS, KEY_SECONDS) if parameters.key == "steady" else (0.0, 0.0)
 
 
+def mask_support(parameters: Parameters) -> Span:
+    """Seconds before and after a chunk of which its masks may be made, whatever segmenter `skin` chooses."""
+    before, after = key_support(parameters)
+    if parameters.segmenter == "face":
+        return KEY_SECONDS, KEY_SECONDS
+    if parameters.segmenter in ("auto", "sam3"):  # a cell, and the keyframe that closes it
+        return max(before, parameters.sam3_cell_s), max(after, 2 * parameters.sam3_cell_s)
+    return before, after
+
+
 def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     start = plan.chunks[0].t0
     first = _overlapping(plan, start, start + SKIN_SECONDS)
-    if parameters.skin_chroma is not None:
+    if parameters.skin_chroma is not None or parameters.segmenter == "sam3":
         first = []
-    elif parameters.skin_point is not None and len(parameters.skin_point) == 3:
+    elif parameters.segmenter != "face" and parameters.skin_point is not None and len(parameters.skin_point) == 3:
         at = start + parameters.skin_point[2]
         first = [max(c.index for c in plan.chunks if c.t0 <= max(at, start))]
     return [("plan", 0), *(("chunk", k) for k in first)]
 
 
 def _mask(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
-    return [("plan", 0), ("skin", 0), *(("chunk", k) for k in _around(plan, index, key_support(parameters)))]
+    return [("plan", 0), ("skin", 0), *(("chunk", k) for k in _around(plan, index, mask_support(parameters)))]
 
 
 def _people(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
-    return [("plan", 0), *_all(plan, "mask")]
+    return [("plan", 0), ("skin", 0), *_all(plan, "mask")]
 
 
 def _trace(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
@@ -116,9 +126,33 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage("split", "gateway", False, ("chunk_seconds", "capture_fps"), (), lambda *_: [("upload", 0)]),
-        Stage("skin", "segmenter", False, ("segmenter", "skin_point", "skin_chroma"), ("split",), _skin),
-        Stage("mask", "segmenter", True, ("chroma_similarity", "key"), ("skin",), _mask),
-        Stage("people", "segmenter", False, (), ("mask",), _people),
+        Stage(
+            "skin",
+            "segmenter",
+            False,
+            ("segmenter", "skin_point", "skin_chroma", "prompt"),
+            ("split",),
+            _skin,
+            version=2,
+        ),
+        Stage(
+            "mask",
+            "segmenter",
+            True,
+            (
+                "chroma_similarity",
+                "key",
+                "sam3_mask",
+                "sam3_score",
+                "sam3_instances",
+                "sam3_cell_s",
+                "sam3_keyframes",
+            ),
+            ("skin",),
+            _mask,
+            version=2,
+        ),
+        Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
         Stage(
             "pulse",

@@ -13,6 +13,7 @@ from magnifier.facehr import facehr_wave
 from magnifier.soft_edge import bounding_box, edge_radius, soft_weights, upsampled
 from magnifier.uniform import Plane, add_wave, bayer_thresholds
 from media.color import opencv_chroma_scale
+from media.people import label_at
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Plan
 from mesh.parameters import Parameters
@@ -131,7 +132,7 @@ class Magnifier:
             waves = self._waves(person, index)
             if not any(wave for wave, _ in waves):
                 continue
-            skin = skin_of(labels, person.instances)
+            skin = skin_of(labels, label_at(person.spans, index))
             box = bounding_box(skin, self._radius)
             if box is None:
                 continue
@@ -185,10 +186,8 @@ class Magnifier:
         record.largest = max(record.largest, abs(wave))
 
 
-def skin_of(labels: NDArray[np.uint8], instances: tuple[int, ...]) -> NDArray[np.uint8]:
-    """1 where a sample belongs to one of `instances`, else 0."""
-    if instances == (1,) and labels.max(initial=0) <= 1:
-        return labels
-    table = np.zeros(256, np.uint8)
-    table[list(instances)] = 1
-    return table[labels]
+def skin_of(labels: NDArray[np.uint8], label: int) -> NDArray[np.uint8]:
+    """1 where a sample has `label`, else 0; all 0 for label 0."""
+    if label == 0:
+        return np.zeros_like(labels)
+    return labels if label == 1 and labels.max(initial=0) <= 1 else (labels == label).view(np.uint8)

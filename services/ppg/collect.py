@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.color import chroma_shape, rgb_from_yuv
+from media.people import PersonSkin
 from media.timeline import frame_times
 from mesh.contracts import Plan
 from ppg.motion import body_displacement, displacement, skin_box
@@ -69,7 +69,7 @@ class Collected:
     concealed: int
 
 
-def collect(frames: int, group: int, people: Sequence[Mapping[str, Any]], traces: Iterable[Trace]) -> Collected:
+def collect(frames: int, group: int, people: Sequence[PersonSkin], traces: Iterable[Trace]) -> Collected:
     """Sums of every person over the whole clip; holds one chunk's at a time beside them.
 
     Parameters
@@ -78,8 +78,7 @@ def collect(frames: int, group: int, people: Sequence[Mapping[str, Any]], traces
         In the clip.
     group : int
         Frames that are added up in the patches' sums.
-    people : sequence of mapping
-        `id` and `instances` (labels) of each person.
+    people : sequence of PersonSkin
     traces : iterable of Trace
         Of all chunks.
     """
@@ -92,20 +91,28 @@ def collect(frames: int, group: int, people: Sequence[Mapping[str, Any]], traces
             found.profiles[span] = trace.profiles
         if len(trace.background):
             found.background[span] = trace.background
-        belongs = (trace.first + np.arange(trace.frames)) // group
-        edges = np.flatnonzero(np.diff(belongs, prepend=-1))
         for person in people:
-            sums = found.people.get(person["id"])
+            sums = found.people.get(person.id)
             if sums is None:
                 empty = np.zeros((groups, 4, trace.grid.count), np.int64)
                 sums = SkinSums(np.zeros((frames, 4), np.int64), empty, group, 0, trace.grid)
-                found.people[person["id"]] = sums
-            for label in (label for label in person["instances"] if label in trace.sums):
-                part = trace.sums[label]
-                sums.skin[span] += part.sum(axis=-1, dtype=np.int64)
-                sums.patches[belongs[edges]] += np.add.reduceat(part, edges, axis=0, dtype=np.int64)
-                sums.clipped += int(trace.clipped[label].sum()) if label in trace.clipped else 0
+                found.people[person.id] = sums
+            for first, stop, label in person.spans:
+                start, end = max(first, trace.first), min(stop, trace.first + trace.frames)
+                if start < end and label in trace.sums:
+                    _add(sums, trace, label, start, end)
     return found
+
+
+def _add(sums: SkinSums, trace: Trace, label: int, start: int, end: int) -> None:
+    """Frames `start` to `end` of the clip, in which a person's skin has `label`."""
+    rows = slice(start - trace.first, end - trace.first)
+    part = trace.sums[label][rows]
+    sums.skin[start:end] += part.sum(axis=-1, dtype=np.int64)
+    belongs = np.arange(start, end) // sums.group
+    edges = np.flatnonzero(np.diff(belongs, prepend=-1))
+    sums.patches[belongs[edges]] += np.add.reduceat(part, edges, axis=0, dtype=np.int64)
+    sums.clipped += int(trace.clipped[label][rows].sum()) if label in trace.clipped else 0
 
 
 def rgb_of(plan: Plan, yuv: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,14 +167,14 @@ def _fills(background: NDArray[np.int64]) -> bool:
     return bool((background[:, 0] >= LEAST_BACKGROUND).mean() > _SEEN)
 
 
-def signals_of(plan: Plan, people: Sequence[Mapping[str, Any]], traces: Iterable[Trace]) -> list[Signals]:
+def signals_of(plan: Plan, people: Sequence[PersonSkin], traces: Iterable[Trace]) -> list[Signals]:
     """Signals of everybody in a clip, in the order of `people`.
 
     Parameters
     ----------
     plan : Plan
-    people : sequence of mapping
-        Of the `people` blob: `id` and `instances` of each.
+    people : sequence of PersonSkin
+        Of the `people` blob.
     traces : iterable of Trace
         Of all chunks, read one by one.
     """

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.color import chroma_shape
+from media.people import People, PersonSkin
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Measurement, Person, Plan, Signal
 from mesh.parameters import Parameters
@@ -16,6 +16,7 @@ from ppg.collect import SkinSums, collect, rgb_of, signals_from
 from ppg.filters import zero_padded_moving_averages
 from ppg.measure import UNIT, Analysis, measure
 from ppg.patches import group_length
+from ppg.phase import heart_phase
 from ppg.resample import fill_gaps, grid_times, resample
 from ppg.trace_blob import Trace
 from ppg.traces import means, patch_grid
@@ -46,7 +47,7 @@ def white_normalised(bgr: NDArray[np.float64], n_bg: int, n_smooth: int) -> NDAr
     return found / len(bgr)
 
 
-def gather_pulse(plan: Plan, parameters: Parameters, people: Sequence[Mapping[str, Any]], traces: Iterable[Trace],
+def gather_pulse(plan: Plan, parameters: Parameters, people: People, traces: Iterable[Trace],
                  reason: str | None) -> Pulse:  # fmt: skip
     """The pulse of all people.
 
@@ -54,15 +55,14 @@ def gather_pulse(plan: Plan, parameters: Parameters, people: Sequence[Mapping[st
     ----------
     plan : Plan
     parameters : Parameters
-    people : sequence of mapping
-        Of the `people` blob.
+    people : People
     traces : iterable of Trace
         Of all chunks, read one by one.
     reason : str or None
         Why the segmenter found no skin.
     """
-    collected = collect(len(plan.pts), group_length(plan.grid.rate_hz), people, traces)
-    warnings = list(plan.warnings)
+    collected = collect(len(plan.pts), group_length(plan.grid.rate_hz), people.people, traces)
+    warnings = [*plan.warnings, *people.warnings]
     if collected.concealed:
         warnings.append(
             f"{collected.concealed} of {len(plan.pts)} frames could not be decoded and repeat the one before"
@@ -76,14 +76,14 @@ def gather_pulse(plan: Plan, parameters: Parameters, people: Sequence[Mapping[st
         warnings.append("no skin was found: nothing was measured and nothing is magnified")
         return Pulse(False, times, [], [_nobody(reason)], warnings, band)
     waves, measured = [], []
-    for person in people:
-        signals = signals_from(plan, collected, person["id"])
+    for person in people.people:
+        signals = signals_from(plan, collected, person.id)
         found = measure(signals, parameters, plan.grid)
-        waves.append(_waves(plan, parameters, person, collected.people[person["id"]], found, signals.time_s))
-        measured.append(found.person.model_copy(update={"id": person["id"]}))
-        warnings += [f"person {person['id']}: {text}" for text in found.warnings]
+        waves.append(_waves(plan, parameters, person, collected.people[person.id], found, signals.time_s))
+        measured.append(found.person.model_copy(update={"id": person.id}))
+        warnings += [f"person {person.id}: {text}" for text in found.warnings]
         if found.rate_hz is None:
-            warnings.append(f"person {person['id']}: the heart rate was refused, waves are those of the fixed band")
+            warnings.append(f"person {person.id}: the heart rate was refused, waves are those of the fixed band")
     return Pulse(True, times, waves, measured, warnings, band)
 
 
@@ -94,7 +94,7 @@ def _nobody(reason: str | None) -> Person:
     return Person(id="1", measurements={"heart_rate": refused}, heart_rate_over_time=[], signal=signal)
 
 
-def _waves(plan: Plan, parameters: Parameters, person: Mapping[str, Any], sums: SkinSums, found: Analysis,
+def _waves(plan: Plan, parameters: Parameters, person: PersonSkin, sums: SkinSums, found: Analysis,
            times: NDArray[np.float64]) -> PersonWaves:  # fmt: skip
     """What the magnifier and the report draw."""
     at_frames = fill_gaps(means(sums.skin.T[None])[0])
@@ -110,10 +110,11 @@ def _waves(plan: Plan, parameters: Parameters, person: Mapping[str, Any], sums: 
     red_f, green_f, blue_f = found.filtered
     delta_y, delta_u, delta_v = deltas
     bgr = rgb_of(plan, at_frames)[::-1]
+    phase = resample(heart_phase(found.waves["pulse"], plan.grid.rate_hz, found.heart_hz), grid, times)
     return PersonWaves(
-        id=person["id"], instances=tuple(person["instances"]), rate_hz=found.rate_hz,
+        id=person.id, spans=person.spans, rate_hz=found.rate_hz,
         R=red, G=green, B=blue, Y=y, U=u, V=v,
         R_f=red_f, G_f=green_f, B_f=blue_f, white=found.filtered.mean(axis=0), pulse=found.waves["pulse"],
         delta_Y=delta_y, delta_U=delta_u, delta_V=delta_v,
-        white_normalised=white_normalised(bgr, parameters.n_bg_ma, parameters.n_smooth_ma),
+        phase=phase, white_normalised=white_normalised(bgr, parameters.n_bg_ma, parameters.n_smooth_ma),
     )  # fmt: skip

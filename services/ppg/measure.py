@@ -49,6 +49,8 @@ class Analysis:
         None where the band does not fit the frame rate.
     rate_hz : float or None
         The heart rate; None where it is refused.
+    heart_hz : float64[samples]
+        The heart rate over time, of the fitted wave; NaN where it is refused.
     beats_s : float64[k]
     warnings : list of str
     """
@@ -60,6 +62,7 @@ class Analysis:
     filtered: Floats
     band_pass: Filter | None
     rate_hz: float | None
+    heart_hz: Floats
     beats_s: Floats
     warnings: list[str]
 
@@ -248,6 +251,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         filtered=asked.filtered,
         band_pass=asked.band_pass,
         rate_hz=None if given is None else mean.hz,
+        heart_hz=heart_hz,
         beats_s=rest.beats_s,
         warnings=rest.warnings,
     )
@@ -256,7 +260,8 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
 def _nothing(signals: Signals, parameters: Parameters, grid: Grid, rgb: Floats, why: str) -> Analysis:
     zeros = np.zeros(grid.samples)
     refused = Measurement.refused(UNIT, why)
-    rest = physiology(signals, zeros, grid.rate_hz, np.full(grid.samples, np.nan), refused, parameters)
+    unknown = np.full(grid.samples, np.nan)
+    rest = physiology(signals, zeros, grid.rate_hz, unknown, refused, parameters)
     person = Person(
         id="1",
         measurements={"heart_rate": refused} | rest.measurements,
@@ -264,7 +269,7 @@ def _nothing(signals: Signals, parameters: Parameters, grid: Grid, rgb: Floats, 
         signal=Signal(snr_db=None, skin_fraction=signals.skin_fraction),
     )
     waves = {name: zeros for name in ("pulse", parameters.method)}
-    return Analysis(person, grid, waves, rgb, np.stack([zeros] * 3), None, None, rest.beats_s, [])
+    return Analysis(person, grid, waves, rgb, np.stack([zeros] * 3), None, None, unknown, rest.beats_s, [])
 
 
 def beat_rate(beats: Beats) -> float | None:

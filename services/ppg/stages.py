@@ -9,6 +9,7 @@ import numpy as np
 
 from media.decode import frames
 from media.masks import read_masks
+from media.people import People
 from media.pulse_blob import Pulse
 from mesh.contracts import Plan, Task
 from mesh.errors import Internal
@@ -70,7 +71,7 @@ def pulse(task: Task, inputs: Inputs) -> Iterator[Output]:
     """Waves and heart rate of everybody in the clip."""
     plan = _plan(inputs)
     reference = json.loads(inputs.one("skin").read())
-    found = json.loads(inputs.one("people").read())["people"]
+    found = People.from_bytes(inputs.one("people").read())
     traces = (Trace.from_bytes(blob.read()) for blob in inputs.of("trace").values())
     result: Pulse = gather_pulse(plan, task.parameters, found, traces, reference["reason"])
     yield Output("pulse", "0", result.to_bytes())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from media.masks import MaskReader
+from media.people import People, PersonSkin
 
 
-def gather_people(masks: Iterable[MaskReader]) -> dict[str, Any]:
-    """The `people` blob's content: one person for everything that the chroma key took for skin.
+def gather_people(masks: Iterable[MaskReader]) -> People:
+    """The `people` blob: one person for everything that the chroma key took for skin.
 
     Parameters
     ----------
@@ -18,9 +18,8 @@ def gather_people(masks: Iterable[MaskReader]) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        `people`: a list of `id`, `instances` (labels in the masks), `skin_fraction` (mean part of the picture),
-        `frames` (with any skin) and `confidence` (mean of the instances'). Empty where no frame has skin.
+    People
+        Nobody where no frame has skin.
     """
     area = frames = seen = samples = instances = 0
     confidence = 0.0
@@ -33,12 +32,6 @@ def gather_people(masks: Iterable[MaskReader]) -> dict[str, Any]:
             instances += len(found)
             confidence += sum(instance.confidence for instance in found)
     if not seen:
-        return {"people": []}
-    person = {
-        "id": "1",
-        "instances": [1],
-        "skin_fraction": area / (frames * samples),
-        "frames": seen,
-        "confidence": round(confidence / max(instances, 1), 4),
-    }
-    return {"people": [person]}
+        return People([])
+    sure = round(confidence / max(instances, 1), 4)
+    return People([PersonSkin("1", ((0, frames, 1),), area / (frames * samples), seen, sure)])

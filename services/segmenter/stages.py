@@ -97,5 +97,5 @@ def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
 
 def people(task: Task, inputs: Inputs) -> Iterator[Output]:
     """Whose skin the masks show."""
-    content = gather_people(read_masks(blob.read()) for blob in inputs.of("mask").values())
-    yield Output("people", "0", json.dumps(content).encode())
+    found = gather_people(read_masks(blob.read()) for blob in inputs.of("mask").values())
+    yield Output("people", "0", found.to_bytes())

@@ -72,7 +72,7 @@ def make_pulse(truth: Truth, rate: float | None = 72.0) -> Pulse:
     filtered = rgb - truth.skin_rgb
     waves = PersonWaves(
         "1",
-        (1,),
+        ((0, len(time), 1),),
         *rgb.T,
         *yuv.T,
         *filtered.T,
@@ -82,6 +82,7 @@ def make_pulse(truth: Truth, rate: float | None = 72.0) -> Pulse:
         delta_U=blood * truth.pulse_yuv[1],
         delta_V=blood * truth.pulse_yuv[2],
         white_normalised=-blood / np.abs(blood).max() * 0.01,
+        phase=np.full(len(time), np.nan) if rate is None else 2 * np.pi * rate / 60 * time,
         rate_hz=None if rate is None else rate / 60,
     )
     return Pulse(True, time, [waves], [make_person(rate, list(time[::30]))])

@@ -111,7 +111,8 @@ def test_instances_of_others_are_left_alone(scene: Any) -> None:
     frame = scene.frames[10]
     out = Magnifier(scene.plan, scene.pulse, Parameters()).magnify(10, (frame.y, frame.u, frame.v), labels)
     assert out[1] is frame.u
-    assert skin_of(np.array([[0, 1, 2, 3]], np.uint8), (1, 3)).tolist() == [[0, 1, 0, 1]]
+    assert skin_of(np.array([[0, 1, 2, 3]], np.uint8), 3).tolist() == [[0, 0, 0, 1]]
+    assert skin_of(np.array([[0, 1, 1, 0]], np.uint8), 0).tolist() == [[0, 0, 0, 0]]
     one = np.array([[0, 1]], np.uint8)
     assert skin_of(one, (1,)).tolist() == [[0, 1]]
 

@@ -45,7 +45,7 @@ def test_what_cannot_be_kept_is_refused():
 def test_a_pulse_comes_back():
     rng = np.random.default_rng(0)
     grid = dict.fromkeys("RGBYUV") | dict.fromkeys(["R_f", "G_f", "B_f", "white", "pulse"])
-    frames = ["delta_Y", "delta_U", "delta_V", "white_normalised"]
+    frames = ["delta_Y", "delta_U", "delta_V", "white_normalised", "phase"]
     waves = {name: rng.standard_normal(50) for name in grid} | {name: rng.standard_normal(47) for name in frames}
     person = Person(
         id="1",
@@ -53,11 +53,13 @@ def test_a_pulse_comes_back():
         heart_rate_over_time=[],
         signal=Signal(snr_db=3.0, skin_fraction=0.5),
     )
-    pulse = Pulse(True, np.arange(50) / 30, [PersonWaves("1", (1, 3), **waves, rate_hz=1.0)], [person], ["a warning"])
+    spans = ((0, 20, 1), (21, 47, 3))
+    shown = PersonWaves("1", spans, **waves, rate_hz=1.0)
+    pulse = Pulse(True, np.arange(50) / 30, [shown], [person], ["a warning"])
     data = pulse.to_bytes()
     found = Pulse.from_bytes(data)
     assert found.to_bytes() == data
-    assert (found.people[0].instances, found.people[0].rate_hz) == ((1, 3), 1.0)
+    assert (found.people[0].spans, found.people[0].rate_hz) == (spans, 1.0)
     assert (found.measurements, found.warnings, found.band_hz) == ([person], ["a warning"], (0.6, 4.0))
     for name, wave in waves.items():
         np.testing.assert_array_equal(getattr(found.people[0], name), wave)

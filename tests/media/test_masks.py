@@ -32,19 +32,23 @@ def test_every_label_comes_back(height, width, highest, seed):
 
 
 def test_instances_and_transforms_are_kept():
-    writer = MaskWriter((4, 6))
-    turn = np.array([[0.8, -0.6, 3.25], [0.6, 0.8, -1.5]])
-    instances = [Instance(1, (0, 2, 12, 8), 0.75), Instance(2, (4, 0, 6, 2), 1.0)]
+    writer = MaskWriter((4, 6), canonical=(256, 320))
+    turn = ((0.8, -0.6, 3.25), (0.6, 0.8, -1.5))
+    instances = [Instance(1, (0, 2, 12, 8), 0.75, turn, {"yaw_deg": 12.5}), Instance(2, (4, 0, 6, 2), 1.0)]
     labels = np.zeros((4, 6), np.uint8)
     labels[1:, :] = 1
-    writer.add(FrameMask(labels, instances, turn))
+    writer.add(FrameMask(labels, instances))
     writer.add(FrameMask(np.zeros((4, 6), np.uint8)))
     reader = read_masks(writer.finish())
     first, second = reader.frames()
+    assert reader.canonical == (256, 320)
     assert reader.instances == [instances, []]
-    assert first.instances == instances
-    np.testing.assert_array_equal(first.transform, turn)
-    np.testing.assert_array_equal(second.transform, [[1, 0, 0], [0, 1, 0]])
+    assert (first.instances, second.instances) == (instances, [])
+
+
+def test_without_transforms_there_is_no_canonical_frame():
+    reader = read_masks(empty_masks((4, 6), 2))
+    assert (len(reader), reader.canonical) == (2, None)
 
 
 def test_frame_mask_finds_the_box_within_the_picture():

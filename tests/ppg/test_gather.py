@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.color import rgb_from_yuv
+from media.people import People, PersonSkin
 from mesh.contracts import Chunk, Grid, Plan, Recording
 from mesh.parameters import Parameters
 from ppg.band_pass import make_filter
@@ -26,7 +27,8 @@ GRID = patch_grid((SIZE // 2, SIZE // 2))
 SKIN = np.array([180.0, 130.0, 110.0])
 ABSORPTION = np.array([0.33, 0.77, 0.53]) / 0.77
 SAMPLES = 400.0  # of skin in every patch
-PEOPLE = [{"id": "1", "instances": [1]}]
+ALWAYS = ((0, 100_000, 1),)
+PEOPLE = [PersonSkin("1", ALWAYS)]
 
 
 def make_plan(n, rate=30.0, **facts) -> Plan:
@@ -80,7 +82,7 @@ def gather(sums, *, rate=30.0, cuts=(), times=None, facts=None, reason=None, peo
     plan = make_plan(n, rate, **(facts or {}))
     if times is not None:
         plan = plan.model_copy(update={"pts": [round(90000 * time) for time in times]})
-    return gather_pulse(plan, Parameters(**parameters), people, traces, reason)
+    return gather_pulse(plan, Parameters(**parameters), People(list(people)), traces, reason)
 
 
 def heart_rate(pulse):
@@ -192,7 +194,7 @@ def test_a_patch_size_that_is_too_small_is_enlarged_and_said():
     plan = make_plan(300)
     plan = plan.model_copy(update={"recording": plan.recording.model_copy(update={"width": 640, "height": 480})})
     trace = Trace(patch_grid((240, 320), 8), 0, 300)
-    found = gather_pulse(plan, Parameters(patch_size=8), [], [trace], None)
+    found = gather_pulse(plan, Parameters(patch_size=8), People([]), [trace], None)
     assert any("patch_size 8 gives too many patches" in warning for warning in found.warnings)
 
 
@@ -214,8 +216,11 @@ def test_skin_that_leaves_the_picture():
 
 def test_two_people_have_a_pulse_each():
     one, other = (sums_of(colours(360, seed, beat=beat)) for seed, beat in ((0, 1.0), (1, 1.6)))
-    trace = Trace(GRID, 0, 360, 2, {1: one, 4: other})
-    people = [{"id": "a", "instances": [1]}, {"id": "b", "instances": [4, 9]}]
+    # b's label changes half-way, as it may from one chunk to the next
+    late = other.copy()
+    other[200:], late[:200] = 0, 0
+    trace = Trace(GRID, 0, 360, 2, {1: one, 4: other, 9: late})
+    people = People([PersonSkin("a", ((0, 360, 1),)), PersonSkin("b", ((0, 200, 4), (200, 360, 9)))])
     found = gather_pulse(make_plan(360), Parameters(), people, [trace], None)
     rates = [person.measurements["heart_rate"].value for person in found.measurements]
     assert rates == [pytest.approx(60, abs=1), pytest.approx(96, abs=1)]

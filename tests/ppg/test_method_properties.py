@@ -42,8 +42,9 @@ def test_intensity_of_the_light_changes_nothing(name, scale, seed):
 def test_a_pulse_along_the_signature_comes_back_with_blood_up(name, beat, strength, seed):
     rgb, pulse = rgb_of(seed, beat, strength)
     wave = METHODS[name](rgb, RATE, BAND_PASS)
-    # independent components of so few samples are less exact than a projection
-    assert np.corrcoef(wave[INNER], BAND_PASS(pulse)[INNER])[0, 1] > (0.8 if name == "ica" else 0.95)
+    # independent components, and a covariance that is inverted, of so few samples are less exact than a projection
+    least = {"ica": 0.8, "pbv": 0.9}.get(name, 0.95)
+    assert np.corrcoef(wave[INNER], BAND_PASS(pulse)[INNER])[0, 1] > least
     assert 0.15 * strength < wave[INNER].std() / pulse.std() < 2 * strength
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from media.masks import read_masks
+from media.people import People
 from media.pulse_blob import Pulse
 from mesh.contracts import Job, Plan
 from mesh.errors import BadParameters, Conflict
@@ -42,7 +43,7 @@ def up_to_the_pulse(clip, **parameters):
             read = executor.store.read
             plan = Plan.model_validate_json(await read(blob_name(job, "plan")))
             skin = json.loads(await read(blob_name(job, "skin")))
-            people = json.loads(await read(blob_name(job, "people")))
+            people = People.from_bytes(await read(blob_name(job, "people"))).people
             masks = [read_masks(await read(blob_name(job, "mask", chunk.index))) for chunk in plan.chunks]
             return plan, skin, masks, people, Pulse.from_bytes(await read(blob_name(job, "pulse"))), ran
         finally:
@@ -64,11 +65,11 @@ def test_a_phantom_is_segmented_and_its_pulse_is_read(phantom_clip):
     assert len(plan.chunks) > 1
     assert skin["reason"] is None
     assert [len(mask) for mask in masks] == [chunk.frames for chunk in plan.chunks]
-    assert [person["id"] for person in people["people"]] == ["1"]
+    assert [person.id for person in people] == ["1"]
     value = pulse.measurements[0].measurements["heart_rate"]
     assert value.status == "ok"
     assert value.value == pytest.approx(84, abs=1.5)
-    assert pulse.measurements[0].signal.skin_fraction == pytest.approx(people["people"][0]["skin_fraction"])
+    assert pulse.measurements[0].signal.skin_fraction == pytest.approx(people[0].skin_fraction)
 
 
 @pytest.mark.unit
@@ -109,7 +110,7 @@ def test_a_wall_has_no_skin_and_no_pulse(tmp_path):
     assert "shows no pulse" in skin["reason"]
     assert all(mask.empty for mask in masks)
     assert sum(len(mask) for mask in masks) == plan.recording.frames
-    assert people == {"people": []}
+    assert people == []
     assert not pulse.skin_found
     assert "no skin found" in pulse.measurements[0].measurements["heart_rate"].reason
 
