@@ -256,6 +256,61 @@ class MethodNotAllowed(Failure):
     title = "This address does not take that method"
 
 
+class MissingScope(Failure):
+    """A token that is valid, for something else."""
+
+    status = 403
+    slug = "missing-scope"
+    title = "This token does not allow that"
+    default_hint = "Use a token with the scope that `detail` names."
+
+
+class LinkExpired(Failure):
+    """A signed link whose time is over, or that was changed."""
+
+    status = 403
+    slug = "link-expired"
+    title = "This link is not valid any more"
+    default_hint = "POST /v1/links makes a new one."
+
+
+class TusVersion(Failure):
+    """A version of the tus protocol that is not spoken here."""
+
+    status = 412
+    slug = "tus-version"
+    title = "This version of the tus protocol is not spoken here"
+    default_hint = "Send `Tus-Resumable: 1.0.0`."
+
+
+class WrongOffset(Failure):
+    """A piece of an upload that does not begin where the upload ends."""
+
+    status = 409
+    slug = "wrong-offset"
+    title = "The upload does not end where this piece begins"
+    retryable = True
+    default_hint = "HEAD says where it ends: go on from there."
+
+
+class UploadIncomplete(Failure):
+    """A recording whose upload has not come to its end."""
+
+    status = 409
+    slug = "upload-incomplete"
+    title = "The upload of this recording has not come to its end"
+    default_hint = "Send the rest first; HEAD says how much there is."
+
+
+class ChecksumMismatch(Failure):
+    """A piece of an upload that is not what its checksum says; 460 is the status of the tus protocol."""
+
+    status = 460
+    slug = "checksum-mismatch"
+    title = "The bytes that came are not those of the checksum"
+    retryable = True
+
+
 class UploadStalled(Failure):
     """The client stopped sending."""
 
@@ -309,6 +364,16 @@ class Busy(Failure):
     status = 429
     slug = "busy"
     title = "Too much work is queued"
+    retryable = True
+    default_hint = "Try again after the seconds that Retry-After names."
+
+
+class RateLimited(Failure):
+    """More requests in a time than a tenant may send."""
+
+    status = 429
+    slug = "rate-limited"
+    title = "Too many requests"
     retryable = True
     default_hint = "Try again after the seconds that Retry-After names."
 
