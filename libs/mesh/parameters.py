@@ -42,11 +42,21 @@ class Parameters(BaseModel):
     )  # fmt: skip
 
     # --- skin
-    segmenter: Literal["auto", "chroma"] = Field(default="auto", description="How skin is found")
+    segmenter: Literal["auto", "chroma", "face", "sam3"] = Field(
+        default="auto",
+        description="How skin is found: by its colour, by the landmarks of faces, by SAM 3 (a GPU and its weights), or "
+        "what fits best of these",
+    )
     skin_point: tuple[float, float] | tuple[float, float, float] | None = Field(
         default=None,
-        description="x, y[, time]: a point on skin in the picture as shown, origin top left; its colour is the key",
+        description="x, y[, time]: a point on skin in the picture as shown, origin top left; its colour is the key. "
+        "With face and sam3 it picks the face or the piece of skin that is meant",
         json_schema_extra={"unit": "px, px, s"},
+    )  # fmt: skip
+    skin_box: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = Field(
+        default=None,
+        description="x0, y0, x1, y1[, time]: a box around the one that is meant, in the picture as shown (face, sam3)",
+        json_schema_extra={"unit": "px, px, px, px, s"},
     )  # fmt: skip
     skin_chroma: tuple[float, float] | None = Field(
         default=None, description="U, V of skin as OpenCV's YUV has them, 0-255: the key itself",
@@ -59,6 +69,20 @@ class Parameters(BaseModel):
         default="steady",
         description="Decide skin on chroma averaged over +-1 s (steady: the mask ignores the pulse) or on each frame",
     )  # fmt: skip
+    prompt: str = Field(
+        default="skin", min_length=1, max_length=80,
+        description="What SAM 3 looks for, a short noun phrase; Full Face gives a face without eyes and mouth",
+    )  # fmt: skip
+    sam3_mask: Literal["semantic", "instances"] = Field(
+        default="semantic", description="Skin is SAM 3's one mask of the prompt, or the union of its instances"
+    )
+    sam3_score: float = Field(default=0.5, ge=0, le=1, description="SAM 3 drops an instance of less")
+    sam3_instances: int = Field(default=8, ge=1, le=255, description="Most instances that SAM 3 finds in a picture")
+    sam3_cell_s: float = Field(
+        default=1.0, ge=0.2, le=10, description="SAM 3 sees one picture in so long where nothing moves",
+        json_schema_extra={"unit": "s"},
+    )  # fmt: skip
+    sam3_keyframes: int = Field(default=4, ge=1, le=32, description="… and at most so many where something moves")
 
     # --- trace
     patch_size: int | None = Field(
@@ -167,4 +191,12 @@ class Parameters(BaseModel):
             raise ValueError("n_smooth_s must be below n_bg_s")
         if self.skin_point is not None and self.skin_chroma is not None:
             raise ValueError("give skin_point or skin_chroma, not both")
+        if self.skin_box is not None and (self.skin_point is not None or self.skin_chroma is not None):
+            raise ValueError("give skin_box, or skin_point, or skin_chroma, not two of them")
+        if self.skin_box is not None and self.segmenter not in ("face", "sam3"):
+            raise ValueError("skin_box needs segmenter face or sam3")
+        if self.skin_chroma is not None and self.segmenter in ("face", "sam3"):
+            raise ValueError("skin_chroma needs segmenter auto or chroma")
+        if not self.prompt.strip():
+            raise ValueError("prompt is empty: name what to find, e.g. skin")
         return self

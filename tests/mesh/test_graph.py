@@ -195,7 +195,7 @@ def test_nothing_is_named_for_an_ended_job_or_an_erased_recording() -> None:
 
 
 def test_masks_ask_for_the_chunks_within_a_second() -> None:
-    job, plan = make_job(), make_plan(5)
+    job, plan = make_job(segmenter="chroma"), make_plan(5)
     names = upload(job) | run(missing(job, None, upload(job))[0], plan)
     names |= {str(blob_name(job, "skin"))}
     by_index = {t.index: t for t in missing(job, plan, names, width=9) if t.stage == "mask"}
@@ -205,10 +205,35 @@ def test_masks_ask_for_the_chunks_within_a_second() -> None:
     short = make_plan(5, 0.3)
     by_index = {t.index: t for t in missing(job, short, names, width=9) if t.stage == "mask"}
     assert [n for n in by_index[2].inputs if "/chunk/" in n] == chunk
-    job = make_job(key="per_frame")
+    job = make_job(segmenter="chroma", key="per_frame")
     names |= {str(blob_name(job, "skin"))}
     by_index = {t.index: t for t in missing(job, plan, names, width=9) if t.stage == "mask"}
     assert [n for n in by_index[2].inputs if "/chunk/" in n] == chunk[2:3]
+
+
+def test_masks_of_sam3_ask_for_the_cells_that_they_lie_in() -> None:
+    for segmenter in ("sam3", "auto"):  # a cell of 1.5 s before, and the next one's first frame
+        job, plan = make_job(segmenter=segmenter, sam3_cell_s=1.5), make_plan(12, 1.0)
+        names = upload(job) | run(missing(job, None, upload(job))[0], plan) | {str(blob_name(job, "skin"))}
+        by_index = {t.index: t for t in missing(job, plan, names, width=12) if t.stage == "mask"}
+        chunk = [str(blob_name(job, "chunk", k)) for k in range(12)]
+        assert [n for n in by_index[5].inputs if "/chunk/" in n] == chunk[3:9]
+
+
+def test_what_changes_masks_changes_their_names() -> None:
+    plain = make_job(segmenter="sam3")
+    for changed in (
+        {"prompt": "Full Face"},
+        {"sam3_mask": "instances"},
+        {"sam3_score": 0.3},
+        {"sam3_instances": 3},
+        {"sam3_cell_s": 2.0},
+        {"sam3_keyframes": 2},
+    ):
+        assert blob_name(plain, "mask") != blob_name(make_job(segmenter="sam3", **changed), "mask"), changed
+    boxed = make_job(segmenter="sam3", skin_box=(1, 2, 30, 40))
+    assert blob_name(plain, "mask") == blob_name(boxed, "mask")  # who is meant is for `people` to say
+    assert blob_name(plain, "people") != blob_name(boxed, "people")
 
 
 def test_only_what_the_result_needs_is_made() -> None:
