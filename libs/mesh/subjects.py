@@ -7,6 +7,8 @@
 |          | `blob.<recording>.p.<kind>.<digest>.<index>.<attempt>.<number>` | parts of larger blobs                |
 | KV_JOBS  | `$KV.JOBS.job.<id>`, `$KV.JOBS.erased.<recording>`              | jobs, tombstones                     |
 |          | `$KV.JOBS.claim.<key>`                                          | requests that are answered once      |
+|          | `$KV.JOBS.secret.<name>`                                        | keys that all gateways share         |
+|          | `$KV.JOBS.webhook.<job>`                                        | who calls a webhook, how far it is   |
 | EVENTS   | `event.<job>.<type>`                                            | what a client may see again          |
 | DEAD     | the advisories on exhausted deliveries of TASKS                 | tasks that nothing else would see    |
 """
@@ -87,6 +89,16 @@ def tombstone_subject(recording: str) -> str:
 def claim_subject(key: str) -> str:
     """Where the claim of an idempotent request lies; `key` is a token."""
     return f"$KV.JOBS.claim.{key}"
+
+
+def secret_subject(name: str) -> str:
+    """Where a key lies that all gateways share."""
+    return f"$KV.JOBS.secret.{name}"
+
+
+def webhook_subject(job: str) -> str:
+    """Where it is kept how far the webhook of a job is."""
+    return f"$KV.JOBS.webhook.{job}"
 
 
 def event_subject(job: str, type: str) -> str:
