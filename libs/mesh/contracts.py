@@ -117,6 +117,7 @@ class Job(Contract):
     parameters: Parameters
     created_at: datetime
     tenant: str = Field(default="local", description="Whose job it is")
+    webhook: str | None = Field(default=None, description="Address that is told when it has ended")
     expected_chunks: int = Field(default=1, description="About how many chunks the clip will have; for shares only")
     outcome: Outcome | None = None
     problem: Problem | None = None
