@@ -1,24 +1,34 @@
-"""Stage handlers of the segmenter: `skin` finds the reference colour, `mask` applies it, `people` gathers."""
+"""Stage handlers of the segmenter: `skin` decides how skin is found, `mask` finds it, `people` says whose it is."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.color import chroma_shape, opencv_chroma_scale, opencv_from_stored
-from media.decode import frames
-from media.masks import MaskWriter, empty_masks, frame_mask, read_masks
+from media.decode import Frame, frames
+from media.masks import FrameMask, MaskReader, MaskWriter, empty_masks, frame_mask, read_masks
+from media.people import People
 from media.timeline import frame_times
-from mesh.contracts import Plan, Task
+from mesh.contracts import Plan, Recording, Task
 from mesh.errors import BadParameters
-from mesh.graph import SKIN_SECONDS, key_support
+from mesh.graph import KEY_SECONDS, SKIN_SECONDS, key_support
+from mesh.parameters import Parameters
 from mesh.stages import Inputs, Output
+from segmenter.appearance import ColourNotes
+from segmenter.choice import choose
 from segmenter.chroma_key import Key, key_windows, segment
-from segmenter.people import gather_people
+from segmenter.face import segmenter as face
+from segmenter.people import link_people, one_person
+from segmenter.picking import pick, shown_frame
+from segmenter.pieces import are_apart, cut_into_pieces
 from segmenter.reference import (
+    Cells,
     Reference,
     chroma_at,
     find_reference,
@@ -28,13 +38,18 @@ from segmenter.reference import (
     wanted_frames,
 )
 
+_MOMENTS = 10  # in which it is seen whether skin lies in pieces
+
 
 def _plan(inputs: Inputs) -> Plan:
     return Plan.model_validate_json(inputs.one("plan").read())
 
 
+# --- skin
+
+
 def skin(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """The reference colour: the user's, the one under the user's point, or the one found by itself.
+    """The segmenter of the clip and why it was chosen; for the chroma key its reference colour.
 
     Raises
     ------
@@ -42,60 +57,140 @@ def skin(task: Task, inputs: Inputs) -> Iterator[Output]:
         If the point lies outside the picture.
     """
     plan, parameters = _plan(inputs), task.parameters
-    recording = plan.recording
-    if parameters.skin_chroma is not None:
-        reference = reference_at(recording, parameters.skin_chroma)
-    elif parameters.skin_point is not None:
-        reference = _reference_at_point(plan, inputs, parameters.skin_point)
+    choice = choose(
+        parameters, None, lambda: face.sees_face(plan, frames(plan, inputs.of("chunk"), None, SKIN_SECONDS))
+    )
+    content: dict[str, Any] = asdict(choice) | {"point": parameters.skin_point, "pieces": False}
+    if choice.segmenter == "chroma":
+        reference, cells = _reference(plan, inputs, parameters)
+        content |= asdict(reference)
+        if cells is not None and reference.chroma is not None:
+            content["pieces"] = are_apart(_moments(plan.recording, cells, reference, parameters.chroma_similarity))
     else:
-        wanted = wanted_frames(frame_times(plan), SKIN_SECONDS)
-        decoded = frames(plan, inputs.of("chunk"), None, SKIN_SECONDS)
-        reference = find_reference(recording, gather_cells(decoded, chroma_shape(recording), wanted))
-    content = asdict(reference) | {"point": parameters.skin_point}
+        reason = "no face was seen"
+        content |= asdict(Reference(None, None, 1.0, reason))
     yield Output("skin", "0", json.dumps(content).encode())
 
 
-def _reference_at_point(plan: Plan, inputs: Inputs, point: tuple[float, ...]) -> Reference:
-    try:
-        column, row = stored_point(plan.recording, point[0], point[1])
-    except ValueError as error:
-        raise BadParameters(f"skin_point: {error}", hint="Name a point inside the picture as shown.") from None
+def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Reference, Cells | None]:
+    """The user's colour, the one under the user's point, or the one found by itself; and what it was found in."""
+    recording, times = plan.recording, frame_times(plan)
+    if parameters.skin_chroma is not None:
+        return reference_at(recording, parameters.skin_chroma), None
+    start = float(times[0])
+    reference: Reference | None = None
+    if parameters.skin_point is not None:
+        reference, start = _reference_at_point(plan, inputs, parameters.skin_point)
+    wanted = wanted_frames(times[times >= start], SKIN_SECONDS)
+    first = int(np.searchsorted(times, start))
+    wanted = range(wanted.start + first, wanted.stop + first, wanted.step)
+    decoded = frames(plan, inputs.of("chunk"), start, start + SKIN_SECONDS)
+    cells = gather_cells(decoded, chroma_shape(recording), wanted)
+    return reference or find_reference(recording, cells), cells
+
+
+def _reference_at_point(plan: Plan, inputs: Inputs, point: tuple[float, ...]) -> tuple[Reference, float]:
+    """The colour under a point, and the time of the frame that it was taken from."""
+    column, row = _stored(plan.recording, point[0], point[1], "skin_point")
     times = frame_times(plan)
-    moment = point[2] if len(point) > 2 else 0.0
-    shown = max(int(np.searchsorted(times, moment, side="right")) - 1, 0)
+    shown = shown_frame(times, point[2] if len(point) > 2 else 0.0)
     frame = next(f for f in frames(plan, inputs.of("chunk"), float(times[shown]), None) if f.index == shown)
     chroma = opencv_from_stored(plan.recording, chroma_at(frame, column, row))
-    return reference_at(plan.recording, (float(chroma[0]), float(chroma[1])))
+    return reference_at(plan.recording, (float(chroma[0]), float(chroma[1]))), float(times[shown])
+
+
+def _stored(recording: Recording, x: float, y: float, parameter: str) -> tuple[int, int]:
+    try:
+        return stored_point(recording, x, y)
+    except ValueError as error:
+        raise BadParameters(f"{parameter}: {error}", hint="Name a point inside the picture as shown.") from None
+
+
+def _moments(
+    recording: Recording, cells: Cells, reference: Reference, similarity: float
+) -> Iterator[NDArray[np.bool_]]:
+    """Where the reference's colour is, in means over a tenth of the time each."""
+    for part in np.array_split(np.arange(len(cells.times)), min(_MOMENTS, len(cells.times))):
+        mean = np.stack([cells.u[part].mean(axis=0), cells.v[part].mean(axis=0)], axis=-1)
+        apart = opencv_from_stored(recording, mean) - np.array(reference.chroma)
+        yield (apart**2).sum(axis=-1) < similarity
+
+
+# --- mask
 
 
 def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """The masks of one chunk; empty ones, without decoding, where there is no reference."""
+    """The masks of one chunk; empty ones, without decoding, where the chroma key has no reference."""
     plan, parameters = _plan(inputs), task.parameters
-    recording, chunk = plan.recording, plan.chunks[task.index]
-    shape = chroma_shape(recording)
-    reference = json.loads(inputs.one("skin").read())
-    if reference["stored"] is None:
+    chunk, shape = plan.chunks[task.index], chroma_shape(plan.recording)
+    skin = json.loads(inputs.one("skin").read())
+    first, last = chunk.first, chunk.first + chunk.frames
+    if skin["segmenter"] == "chroma" and skin["stored"] is None:
         yield Output("mask", str(task.index), empty_masks(shape, chunk.frames))
         return
-    times = frame_times(plan)
-    windows = key_windows(times, key_support(parameters)[0], 2 * shape[0] * shape[1])
-    first, last = chunk.first, chunk.first + chunk.frames
-    stop = int(windows.high[last - 1])
-    decoded = frames(
-        plan,
-        inputs.of("chunk"),
-        float(times[windows.low[first]]),
-        float(times[stop]) if stop < len(times) else None,
-    )
-    (u, v), (scale_u, scale_v) = reference["stored"], opencv_chroma_scale(recording)
-    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity)
-    writer = MaskWriter(shape)
-    for labels in segment(decoded, windows, first, last, key):
-        writer.add(frame_mask(labels, (recording.width, recording.height)))
+    writer = MaskWriter(shape, face.CANONICAL if skin["segmenter"] == "face" else None)
+    make = {"chroma": _chroma_masks, "face": _face_masks}[skin["segmenter"]]
+    for found in make(plan, inputs, parameters, skin, first, last):
+        writer.add(found)
     yield Output("mask", str(task.index), writer.finish())
 
 
+def _decoded(plan: Plan, inputs: Inputs, first: int, stop: int) -> Iterator[Frame]:
+    """The frames `first` to `stop` (excluded)."""
+    times = frame_times(plan)
+    return frames(plan, inputs.of("chunk"), float(times[first]), float(times[stop]) if stop < len(times) else None)
+
+
+def _chroma_masks(
+    plan: Plan, inputs: Inputs, parameters: Parameters, skin: dict[str, Any], first: int, last: int
+) -> Iterator[FrameMask]:
+    recording, times, shape = plan.recording, frame_times(plan), chroma_shape(plan.recording)
+    windows = key_windows(times, key_support(parameters)[0], 2 * shape[0] * shape[1])
+    decoded: Iterator[Any] = _decoded(plan, inputs, int(windows.low[first]), int(windows.high[last - 1]))
+    (u, v), (scale_u, scale_v) = skin["stored"], opencv_chroma_scale(recording)
+    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity)
+    size = (recording.width, recording.height)
+    if not skin["pieces"]:
+        yield from (frame_mask(labels, size) for labels in segment(decoded, windows, first, last, key))
+        return
+    notes = ColourNotes()
+    labelled = segment(notes.frames(decoded, first), windows, first, last, key)
+    yield from notes.masks((cut_into_pieces(labels, size) for labels in labelled), first)
+
+
+def _face_masks(
+    plan: Plan, inputs: Inputs, parameters: Parameters, skin: dict[str, Any], first: int, last: int
+) -> Iterator[FrameMask]:
+    times = frame_times(plan)
+    start = int(np.searchsorted(times, times[first] - KEY_SECONDS - 1e-9))
+    stop = int(np.searchsorted(times, times[last - 1] + KEY_SECONDS + 1e-9, side="right"))
+    notes = ColourNotes()
+    decoded = notes.frames(_decoded(plan, inputs, start, stop), first)
+    yield from notes.masks(face.masks(plan, decoded, first, last, parameters), first)
+
+
+# --- people
+
+
 def people(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """Whose skin the masks show."""
-    found = gather_people(read_masks(blob.read()) for blob in inputs.of("mask").values())
+    """Whose skin the masks show.
+
+    Raises
+    ------
+    BadParameters
+        If nobody is where the user points.
+    """
+    plan, parameters = _plan(inputs), task.parameters
+    skin = json.loads(inputs.one("skin").read())
+    found: People
+    if skin["segmenter"] == "chroma" and not skin["pieces"]:
+        found = one_person(_masks(inputs))
+    else:
+        found = link_people(_masks(inputs), frame_times(plan))
+        if skin["segmenter"] != "chroma":
+            found = pick(plan, parameters, found, lambda index: read_masks(inputs.of("mask")[index].read()))
     yield Output("people", "0", found.to_bytes())
+
+
+def _masks(inputs: Inputs) -> Iterator[MaskReader]:
+    return (read_masks(blob.read()) for blob in inputs.of("mask").values())

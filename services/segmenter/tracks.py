@@ -1,0 +1,330 @@
+"""Tracks: detections of single frames linked to one piece of skin over time.
+
+First frame by frame: each track says where it should be by now (constant velocity), and all tracks and detections of a
+frame are assigned at once, cheapest sum first (Kuhn 1955, Naval Res. Logist. Q. 2:83; tracking of this kind: Bewley et
+al. 2016, arXiv:1602.00763). Then tracks that were lost for longer are joined, again all at once over the whole clip
+(Huang, Wu and Nevatia 2008, ECCV, LNCS 5303:788). Overlap, place, size and colour decide; labels do only where a
+segmenter promises that they hold for a while.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from media.masks import Instance
+from media.people import Span
+from segmenter.appearance import AREA, COLOUR
+
+LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
+REACH = 0.7  # in sizes: how far from where it should be a detection may lie …
+REACH_PER_S = 1.2  # … and so much farther for each second of loss
+MOST_COST = 2.2
+SHARED_GROWTH, SHARED_PART = 1.3, 0.6  # a detection that grew so, over a lost track's place, shows two
+JOIN_REACH, JOIN_REACH_PER_S, MOST_JOIN_REACH = 1.0, 0.5, 3.0
+JOIN_COST = 2.5
+JOIN_TRACKS = 500  # the longest ones, at most
+_VELOCITY_S, _COLOUR_S, _SIZE_S = 0.25, 1.0, 0.7  # time constants of what a track remembers
+_DAMPING_S = 0.8  # of the velocity of a lost track: nobody goes on for ever
+_COLOUR_LEVELS = np.array([24.0, 10.0, 10.0])  # differences in Y, U, V that count as much as no overlap
+_SAME_LABEL = 1.0  # taken off the cost where a segmenter promises that the label is the same one's
+_NEVER = 1e6
+
+
+@dataclass
+class Place:
+    """Where something is in a frame: middle and size in luma pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def size(self) -> float:
+        """Root of the area."""
+        return math.sqrt(max(self.width * self.height, 1.0))
+
+    @property
+    def order(self) -> tuple[float, float, float, float]:
+        """To put places in an order that labels have no part in."""
+        return self.x, self.y, self.width, self.height
+
+    def overlap(self, other: Place) -> float:
+        """Area that both cover."""
+        across = min(self.x + self.width / 2, other.x + other.width / 2) - max(
+            self.x - self.width / 2, other.x - other.width / 2
+        )
+        along = min(self.y + self.height / 2, other.y + other.height / 2) - max(
+            self.y - self.height / 2, other.y - other.height / 2
+        )
+        return max(across, 0.0) * max(along, 0.0)
+
+
+@dataclass
+class Detection:
+    """An instance of one frame.
+
+    Attributes
+    ----------
+    label : int
+    place : Place
+    confidence : float
+    area : float
+        Chroma samples of skin.
+    colour : float64[3] or None
+        Mean Y, U, V.
+    """
+
+    label: int
+    place: Place
+    confidence: float
+    area: float
+    colour: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, instance: Instance) -> Detection:
+        """What an instance's header says."""
+        x0, y0, x1, y1 = instance.box
+        place = Place((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
+        levels = [instance.signs.get(name) for name in COLOUR]
+        colour = None if any(level is None for level in levels) else np.array(levels, np.float64)
+        area = instance.signs.get(AREA, place.width * place.height / 4)
+        return cls(instance.id, place, instance.confidence, area, colour)
+
+
+@dataclass
+class Track:
+    """One piece of skin while it is followed.
+
+    Attributes
+    ----------
+    spans : list of [first frame, frame after the last, label]
+    start_s, end_s : float
+        Times of its first and last frame.
+    frames, area, confidence
+        How many, and sums over them.
+    """
+
+    start_s: float
+    end_s: float
+    first: Place
+    place: Place
+    first_colour: NDArray[np.float64] | None
+    colour: NDArray[np.float64] | None
+    cell: int
+    spans: list[list[int]] = field(default_factory=list)
+    velocity: tuple[float, float] = (0.0, 0.0)
+    frames: int = 0
+    area: float = 0.0
+    confidence: float = 0.0
+
+    @classmethod
+    def begin(cls, frame: int, time: float, found: Detection, cell: int) -> Track:
+        """A track that starts with a detection."""
+        track = cls(time, time, found.place, found.place, found.colour, found.colour, cell)
+        track._note(frame, found)
+        return track
+
+    def expected(self, time: float) -> Place:
+        """Where it should be: on at its last velocity, which fades while nothing is seen."""
+        ahead = _DAMPING_S * (1 - math.exp(-(time - self.end_s) / _DAMPING_S))
+        vx, vy = self.velocity
+        return Place(self.place.x + vx * ahead, self.place.y + vy * ahead, self.place.width, self.place.height)
+
+    def add(self, frame: int, time: float, found: Detection, cell: int) -> None:
+        """Go on with a detection."""
+        passed = max(time - self.end_s, 1e-6)
+        part = 1 - math.exp(-passed / _VELOCITY_S)
+        new, old = found.place, self.place
+        vx, vy = self.velocity
+        self.velocity = (
+            vx + part * ((new.x - old.x) / passed - vx),
+            vy + part * ((new.y - old.y) / passed - vy),
+        )
+        part = 1 - math.exp(-passed / _SIZE_S)
+        self.place = Place(
+            new.x, new.y, old.width + part * (new.width - old.width), old.height + part * (new.height - old.height)
+        )
+        if found.colour is not None:
+            part = 1 - math.exp(-passed / _COLOUR_S)
+            self.colour = found.colour if self.colour is None else self.colour + part * (found.colour - self.colour)
+            self.first_colour = self.colour if self.first_colour is None else self.first_colour
+        self.end_s, self.cell = time, cell
+        self._note(frame, found)
+
+    def _note(self, frame: int, found: Detection) -> None:
+        if self.spans and self.spans[-1][1:] == [frame, found.label]:
+            self.spans[-1][1] = frame + 1
+        else:
+            self.spans.append([frame, frame + 1, found.label])
+        self.frames += 1
+        self.area += found.area
+        self.confidence += found.confidence
+
+    @property
+    def label(self) -> int:
+        """In its last frame."""
+        return self.spans[-1][2]
+
+
+def colour_difference(first: NDArray[np.float64] | None, second: NDArray[np.float64] | None) -> float:
+    """How unlike two colours are: 0 the same, 1 clearly another, at most 1.5; 0 where one is not known."""
+    if first is None or second is None:
+        return 0.0
+    return min(float(np.sqrt((((first - second) / _COLOUR_LEVELS) ** 2).sum())), 1.5)
+
+
+def link_cost(expected: Place, colour: NDArray[np.float64] | None, found: Detection, lost_s: float) -> float:
+    """How little a detection looks like the one that is expected.
+
+    Parameters
+    ----------
+    expected : Place
+    colour : float64[3] or None
+        Of the track.
+    found : Detection
+    lost_s : float
+        For how long nothing was assigned to the track.
+
+    Returns
+    -------
+    float
+        0 for the same box and colour; `_NEVER` where it lies too far away.
+    """
+    place = found.place
+    size = math.sqrt(expected.size * place.size)
+    distance = math.hypot(place.x - expected.x, place.y - expected.y) / size
+    if distance > REACH + REACH_PER_S * lost_s:
+        return _NEVER
+    shared = expected.overlap(place)
+    union = expected.width * expected.height + place.width * place.height - shared
+    growth = abs(math.log(place.size / expected.size))
+    return 1 - shared / max(union, 1.0) + 0.5 * distance + 0.7 * colour_difference(colour, found.colour) + 0.5 * growth
+
+
+class Tracker:
+    """Links the detections of one frame after the other.
+
+    Attributes
+    ----------
+    ended : list of Track
+        Those that are lost; all of them after `finish`.
+    """
+
+    def __init__(self) -> None:
+        self.ended: list[Track] = []
+        self._alive: list[Track] = []
+
+    def add(self, frame: int, time: float, instances: Sequence[Instance], cell: int = -1) -> None:
+        """Take the next frame.
+
+        Parameters
+        ----------
+        frame : int
+            In the plan, increasing.
+        time : float
+            In seconds.
+        instances : sequence of Instance
+        cell : int
+            Frames with the same one share labels; -1 where labels promise nothing.
+        """
+        self.ended += [track for track in self._alive if time - track.end_s > LOST_S]
+        self._alive = [track for track in self._alive if time - track.end_s <= LOST_S]
+        found = sorted((Detection.of(instance) for instance in instances), key=lambda one: one.place.order)
+        if not found:
+            return
+        expected = [track.expected(time) for track in self._alive]
+        costs = np.full((len(self._alive), len(found)), _NEVER)
+        for i, (track, place) in enumerate(zip(self._alive, expected, strict=True)):
+            for j, detection in enumerate(found):
+                cost = link_cost(place, track.colour, detection, time - track.end_s)
+                promised = cell >= 0 and track.cell == cell and track.label == detection.label
+                costs[i, j] = cost - _SAME_LABEL if promised else cost
+        taken: set[int] = set()
+        pairs = _assigned(costs, MOST_COST)
+        linked = {i for i, _ in pairs}
+        for i, j in pairs:
+            track, detection = self._alive[i], found[j]
+            taken.add(j)
+            others = [place for k, place in enumerate(expected) if k not in linked]
+            if not _shows_two(track, detection, others):
+                track.add(frame, time, detection, cell)
+        self._alive += [Track.begin(frame, time, one, cell) for j, one in enumerate(found) if j not in taken]
+
+    def finish(self) -> list[Track]:
+        """All tracks, in order of their first frames."""
+        self.ended += self._alive
+        self._alive = []
+        return sorted(self.ended, key=_order)
+
+
+def _order(track: Track) -> tuple[float, ...]:
+    return track.spans[0][0], *track.first.order
+
+
+def _assigned(costs: NDArray[np.float64], most: float) -> list[tuple[int, int]]:
+    """Pairs of rows and columns of the cheapest sum, where to leave a pair out costs `most`."""
+    rows, columns = linear_sum_assignment(np.minimum(costs, most))
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if costs[i, j] < most]
+
+
+def _shows_two(track: Track, found: Detection, lost: Sequence[Place]) -> bool:
+    """Whether a detection has grown over the place of another track, which nothing was found for: it is both's."""
+    if found.place.size**2 < SHARED_GROWTH * track.place.size**2:
+        return False
+    return any(place.overlap(found.place) > SHARED_PART * place.width * place.height for place in lost)
+
+
+def join_tracks(tracks: Sequence[Track]) -> list[list[Track]]:
+    """Tracks that are the same one's, before and after a loss.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+
+    Returns
+    -------
+    list of list of Track
+        Each in order of time, without overlap; in order of their first frames.
+    """
+    chosen = sorted(tracks, key=lambda track: -track.frames)[:JOIN_TRACKS]
+    chosen.sort(key=_order)
+    if len(chosen) < 2:
+        return [[track] for track in chosen]
+    costs = np.full((len(chosen), len(chosen)), _NEVER)
+    starts = np.array([track.start_s for track in chosen])
+    for i, before in enumerate(chosen):
+        for j in np.flatnonzero(starts > before.end_s).tolist():
+            costs[i, j] = _join_cost(before, chosen[j])
+    following = dict(_assigned(costs, JOIN_COST))
+    heads = [i for i in range(len(chosen)) if i not in set(following.values())]
+    chains = []
+    for head in heads:
+        chain, at = [chosen[head]], head
+        while (at := following.get(at, -1)) >= 0:
+            chain.append(chosen[at])
+        chains.append(chain)
+    return chains
+
+
+def _join_cost(before: Track, after: Track) -> float:
+    gap = after.start_s - before.end_s
+    expected = before.expected(after.start_s)
+    size = math.sqrt(expected.size * after.first.size)
+    distance = math.hypot(after.first.x - expected.x, after.first.y - expected.y) / size
+    reach = min(JOIN_REACH + JOIN_REACH_PER_S * gap, MOST_JOIN_REACH)
+    if distance > reach:
+        return _NEVER
+    growth = abs(math.log(after.first.size / expected.size))
+    return distance / reach + 1.2 * colour_difference(before.colour, after.first_colour) + growth + 0.02 * gap
+
+
+def spans_of(chain: Sequence[Track]) -> tuple[Span, ...]:
+    """The spans of a chain of tracks."""
+    return tuple((a, b, label) for track in chain for a, b, label in track.spans)
