@@ -1,0 +1,92 @@
+"""The canonical face: the same piece of skin always lies at the same place of it, however the head is held.
+
+Where the points lie is the mesh of the phantom's head seen from the front (mean over its six skin tones, made
+symmetric); any face of usual proportions would do, for it only gives places a name. Its width from ear to ear is 190
+of 256, and y grows downwards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = (256, 256)  # width and height
+_MIDDLE = 128.0
+
+# Points that neither the jaw nor lids and brows move, none near the limb, which a plane cannot follow when the head
+# turns. Of pairs, right and left of the person: half their distance.
+_PAIRS = {
+    (33, 263): (61.1, 88.4),  # outer corners of the eyes
+    (133, 362): (23.6, 90.6),  # inner corners
+    (50, 280): (65.1, 130.9),
+    (205, 425): (53.4, 141.5),
+    (98, 327): (21.1, 145.6),  # wings of the nose
+    (103, 332): (67.8, 33.8),
+    (67, 297): (47.5, 26.3),
+    (117, 346): (70.8, 110.8),
+}
+_MIDLINE = {10: 22.1, 151: 42.6, 9: 64.7, 8: 75.4, 168: 84.1, 6: 93.5, 197: 102.8, 195: 111.6, 2: 148.9}
+
+
+def _table() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    places = {point: (_MIDDLE, y) for point, y in _MIDLINE.items()}
+    for (right, left), (half, y) in _PAIRS.items():
+        places[right], places[left] = (_MIDDLE - half, y), (_MIDDLE + half, y)
+    return np.array(list(places)), np.array(list(places.values()))
+
+
+POINTS, PLACES = _table()
+_HALF_WIDTH = 98.0  # of the head as a cylinder around its height, canonical px
+_LEAST = 0.05  # weight of a point that is turned away
+
+
+def fit(points: NDArray[np.float64], yaw: float = 0.0) -> NDArray[np.float64]:
+    """The affine map from the picture to the canonical face, by least squares.
+
+    Points that the head's turn hides count little: each has the cosine of the angle between its skin and the
+    line of sight for a weight, the head taken as an upright cylinder.
+
+    Parameters
+    ----------
+    points : float64[468, 2 or 3]
+        Of the mesh, luma px.
+    yaw : float
+        Turn of the head in degrees, as `pose.Pose` has it.
+
+    Returns
+    -------
+    float64[2, 3]
+        Takes (x, y, 1) in luma px to canonical px.
+
+    Raises
+    ------
+    ValueError
+        If the points lie on one line: there is no such map.
+    """
+    seen = points[POINTS, :2]
+    across = np.arcsin(np.clip((PLACES[:, 0] - _MIDDLE) / _HALF_WIDTH, -1, 1))
+    weight = np.maximum(np.cos(across + np.deg2rad(yaw)), _LEAST)[:, None]
+    total = weight.sum()
+    middle, place = (weight * seen).sum(axis=0) / total, (weight * PLACES).sum(axis=0) / total
+    centred, target = seen - middle, PLACES - place
+    # the normal equations of two unknowns each, by hand: the same bits everywhere
+    a, b, d = ((weight[:, 0] * centred[:, i] * centred[:, j]).sum() for i, j in ((0, 0), (0, 1), (1, 1)))
+    determinant = a * d - b * b
+    if not determinant > 1e-9 * (a + d) ** 2:
+        raise ValueError("the points of the face lie on one line")
+    right = np.array([[(weight[:, 0] * centred[:, i] * target[:, j]).sum() for j in (0, 1)] for i in (0, 1)])
+    linear = (np.array([[d, -b], [-b, a]]) / determinant @ right).T
+    return np.column_stack([linear, place - linear @ middle])
+
+
+def inverse(transform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[2, 3]: the map from canonical px to luma px."""
+    linear = np.linalg.inv(transform[:, :2])
+    return np.column_stack([linear, -linear @ transform[:, 2]])
+
+
+def apply(transform: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points float64[..., 2] under an affine map float64[2, 3]."""
+    x, y = points[..., 0], points[..., 1]
+    (a, b, c), (d, e, f) = transform.tolist()
+    return np.stack([a * x + b * y + c, d * x + e * y + f], axis=-1)

@@ -1,0 +1,168 @@
+"""Small R, G, B pictures out of the planes of a frame: only what a model looks at is ever converted.
+
+Coordinates are luma pixels of the stored picture counted from its left and upper edge, so that pixel i spans i to
+i + 1; half of them are those of the chroma planes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from media.color import rgb_from_yuv
+from mesh.contracts import Recording
+
+
+class Planes(Protocol):
+    """What is looked at of a frame; `media.decode.Frame` has it."""
+
+    @property
+    def y(self) -> NDArray[np.uint8]: ...
+
+    @property
+    def u(self) -> NDArray[np.uint8]: ...
+
+    @property
+    def v(self) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of the picture, turned.
+
+    Attributes
+    ----------
+    x, y : float
+        Its centre, luma px.
+    side : float
+        px.
+    angle : float
+        Radians from the picture's x axis to the square's, clockwise as it is seen.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float
+
+    def affine(self, samples: int) -> NDArray[np.float64]:
+        """float64[2, 3]: takes (column, row, 1) in `samples` x `samples` of the square to luma px."""
+        step = self.side / samples
+        cosine, sine = step * np.cos(self.angle), step * np.sin(self.angle)
+        half = samples / 2
+        return np.array(
+            [
+                [cosine, -sine, self.x - half * (cosine - sine)],
+                [sine, cosine, self.y - half * (sine + cosine)],
+            ]
+        )
+
+
+class Converter:
+    """R, G, B of stored samples, for the models.
+
+    Parameters
+    ----------
+    recording : Recording
+        For range and matrix.
+    low, high : float
+        What black and white become.
+    """
+
+    def __init__(self, recording: Recording, low: float, high: float) -> None:
+        matrix, offset = rgb_from_yuv(recording)
+        scale = (high - low) / 255
+        self._matrix = (matrix * scale).astype(np.float32)
+        self._offset = (offset * scale + low).astype(np.float32)
+        self._low, self._high = np.float32(low), np.float32(high)
+
+    def __call__(self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32[h, w, 3] of three planes uint8[h, w]. One operation a sample, so the bits are always the same."""
+        planes = [plane.astype(np.float32) for plane in (y, u, v)]
+        rgb = np.empty((*y.shape, 3), np.float32)
+        for channel, (row, offset) in enumerate(zip(self._matrix, self._offset, strict=True)):
+            total = planes[0] * row[0]
+            for plane, weight in zip(planes[1:], row[1:], strict=True):
+                if weight:
+                    total += plane * weight
+            total += offset
+            np.clip(total, self._low, self._high, out=rgb[..., channel])
+        return rgb
+
+
+def turned(frame: Planes, square: Square, samples: int) -> list[NDArray[np.uint8]]:
+    """Y, U and V of a square, `samples` (an even number) x `samples` each; chroma in blocks of 2 x 2.
+
+    Where the square is larger than that, the planes are first averaged over whole blocks, so that fine detail does
+    not turn into noise. What lies outside the picture is 0 in luma and 128 in chroma: black.
+
+    Returns
+    -------
+    list of uint8[samples, samples]
+    """
+    affine = square.affine(samples)
+    coarse = square.affine(samples // 2) / 2  # chroma is half as fine in the frame already
+    found = [_warped(frame.y, affine, samples, 0)]
+    for plane in (frame.u, frame.v):
+        found.append(np.repeat(np.repeat(_warped(plane, coarse, samples // 2, 128), 2, axis=0), 2, axis=1))
+    return found
+
+
+def _warped(plane: NDArray[np.uint8], affine: NDArray[np.float64], samples: int, fill: int) -> NDArray[np.uint8]:
+    block = int(np.hypot(affine[0, 0], affine[1, 0]))
+    if block < 2:
+        image, left, top = Image.fromarray(plane), 0, 0
+        block = 1
+    else:
+        corners = affine @ np.array([[0, samples, 0, samples], [0, 0, samples, samples], [1, 1, 1, 1]])
+        height, width = plane.shape
+        # blocks start at whole multiples, so that a square that moves a little sees the same ones
+        left, top = (int(max(low, 0) // block * block) for low in corners.min(axis=1))
+        right, bottom = (int(-(-high // block) * block) for high in corners.max(axis=1))
+        right, bottom = min(right, width), min(bottom, height)
+        if right <= left or bottom <= top:
+            return np.full((samples, samples), fill, np.uint8)
+        image = Image.fromarray(plane[top:bottom, left:right]).reduce(block)
+    (a, b, c), (d, e, f) = affine.tolist()
+    coefficients = (a / block, b / block, (c - left) / block, d / block, e / block, (f - top) / block)
+    picture = image.transform(
+        (samples, samples), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=fill
+    )
+    return np.asarray(picture)
+
+
+def upright(frame: Planes, rotation: int, side: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
+    """The whole picture as it is shown, made to fit a square: Y, U and V of what is not margin.
+
+    Parameters
+    ----------
+    frame : Planes
+    rotation : int
+        Clockwise turn for display, degrees.
+    side : int
+        Of the square, px.
+
+    Returns
+    -------
+    planes : list of uint8[h, w]
+        h and w at most `side`, one of them equal to it.
+    affine : float64[2, 3]
+        Takes (x, y, 1) of the square, 0-1, in whose middle the picture lies, to luma px of the stored picture.
+    """
+    height, width = frame.y.shape
+    scale = side / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    planes = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+        for plane in (frame.y, frame.u, frame.v)
+    ]
+    turns = rotation // 90 % 4
+    # of the square around its middle: a clockwise turn for display is undone
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns]
+    back = np.array([[cosine, sine], [-sine, cosine]]) * np.array([[side / size[0] * width], [side / size[1] * height]])
+    origin = np.array([width / 2, height / 2]) - back @ np.array([0.5, 0.5])
+    return [np.rot90(plane, -turns) for plane in planes], np.column_stack([back, origin])
