@@ -8,9 +8,21 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway import jobs_api, parameters_api, problems, results_api
-from gateway.auth import Guard
+from gateway import (
+    jobs_api,
+    links_api,
+    parameters_api,
+    problems,
+    recordings_api,
+    results_api,
+    tus,
+    tus_api,
+    webhooks_api,
+)
+from gateway.auth import REQUESTS, SUBMISSIONS, Guard
 from gateway.exchange import REQUEST_ID, Exchange
+from gateway.principals import Tokens
+from gateway.rate_limits import Policy, RateLimits
 from gateway.settings import GatewaySettings
 from gateway.state import Gateway
 from mesh.contracts import DISCLAIMER
@@ -19,8 +31,14 @@ from mesh.service import Runtime, create_app
 Component = Callable[[Runtime], Awaitable[None]]
 
 DESCRIPTION = f"Finds the pulse in ordinary video of human skin and shows where it flows.\n\n{DISCLAIMER}"
-ASKED = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "If-Range", "If-None-Match"]
-SHOWN = ["Location", "ETag", "Content-Range", "Accept-Ranges", "Retry-After", "Idempotency-Replayed", REQUEST_ID]
+ASKED = [
+    "Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "If-Range", "If-None-Match",
+    *tus.ASKED,
+]  # fmt: skip
+SHOWN = [
+    "Location", "ETag", "Content-Range", "Accept-Ranges", "Retry-After", "Idempotency-Replayed",
+    "RateLimit", "RateLimit-Policy", REQUEST_ID, *tus.SHOWN,
+]  # fmt: skip
 
 
 def build_app(
@@ -67,6 +85,7 @@ def build_app(
             component(lambda g: g.dead_letters.run()),
             component(lambda g: g.sweeper.run()),
             component(lambda g: g.retention.run()),
+            component(lambda g: g.webhooks.run()),
         ],
         call_modules=["gateway.clip"],
         title="Pulsemesh",
@@ -74,22 +93,27 @@ def build_app(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=[
             {"name": "jobs", "description": "Submit clips and follow what happens to them"},
+            {"name": "uploads", "description": "Clips in pieces: tus 1.0.0, any client of it works"},
             {"name": "results", "description": "Measurements and files"},
             {"name": "recordings", "description": "Clips that were uploaded"},
             {"name": "parameters", "description": "What can be set"},
         ],
     )
     app.state.gateway = gateway
-    for router in (jobs_api.router, results_api.router, parameters_api.router):
-        app.include_router(router)
+    for module in (tus_api, jobs_api, results_api, recordings_api, links_api, webhooks_api, parameters_api):
+        app.include_router(module.router)
     problems.install(app, settings.retry_after_s)
     # the last one added is the outermost
-    app.add_middleware(Guard, settings=settings)
+    tokens = Tokens(settings.token_digests, settings.api_tokens_file)
+    limits = RateLimits(
+        Policy(SUBMISSIONS, settings.rate_submissions, 60.0), Policy(REQUESTS, settings.rate_requests, 60.0)
+    )
+    app.add_middleware(Guard, settings=settings, tokens=tokens, signer=lambda: gateway().signer, limits=limits)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=ASKED,
             expose_headers=SHOWN,
             max_age=600,

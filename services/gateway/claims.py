@@ -56,8 +56,8 @@ class Claims:
     def __init__(self, bus: Bus, jobs: JobTable, keep_s: float) -> None:
         self._bus, self._jobs, self._keep_s = bus, jobs, keep_s
 
-    async def open(self, key: str | None, fingerprint: str) -> Claim:
-        """Claim a request before it is made; without a key nothing is claimed.
+    async def open(self, key: str | None, fingerprint: str, tenant: str) -> Claim:
+        """Claim a request before it is made; without a key nothing is claimed. Tenants have keys of their own.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class Claims:
             return Claim(job, False)
         if not _KEY.match(key):
             raise BadRequest("an Idempotency-Key has 1 to 255 visible ASCII characters")
-        subject = subjects.claim_subject(hashlib.sha256(key.encode()).hexdigest())
+        subject = subjects.claim_subject(hashlib.sha256(f"{tenant} {key}".encode()).hexdigest())
         expect = NEW_SUBJECT
         while True:
             try:

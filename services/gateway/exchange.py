@@ -10,6 +10,7 @@ from collections.abc import Callable
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import tus
 from mesh.telemetry import GatewayMetrics
 from mesh.trace_context import TRACEPARENT, span
 
@@ -41,6 +42,8 @@ class Exchange:
                 headers[REQUEST_ID] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers.setdefault("Cache-Control", "no-store")  # answers are about people
+                if scope["path"].startswith(tus.PATH):
+                    headers.setdefault("Tus-Resumable", tus.VERSION)  # in every answer, refusals too
                 kind = headers.get("content-type", "")
             await send(message)
 

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from gateway.auth import Reader, Writer
 from gateway.problems import responses
 from gateway.removal import cancel
-from gateway.state import TheGateway, TheJob, gateway_of
-from gateway.submission import JOB_ID, RECORDING_ID
+from gateway.state import JobId, TheGateway, TheJob, gateway_of
+from gateway.submission import JOB_ID
 from gateway.uploads import CLIP_TYPES, RunAgain
+from gateway.webhooks import check_address
 from mesh.contracts import JobView
-from mesh.erasure import erase_recording
 from mesh.errors import (
     BadParameters,
     BadRequest,
@@ -27,10 +28,13 @@ from mesh.errors import (
     Expired,
     Forbidden,
     KeyReused,
+    LinkExpired,
+    MissingScope,
     NoFrames,
     NotFound,
     NotMoving,
     NoVideoStream,
+    RateLimited,
     StillRunning,
     StorageFull,
     TooLarge,
@@ -42,11 +46,13 @@ from mesh.errors import (
     UnreadableVideo,
     UnsupportedCodec,
     UnsupportedMedia,
+    UploadIncomplete,
     UploadStalled,
 )
 from mesh.parameters import Parameters
 
-COMMON = (Unauthorized, Forbidden, BadParameters, Unavailable)  # what any route may answer
+# what any route may answer
+COMMON = (Unauthorized, Forbidden, MissingScope, LinkExpired, BadParameters, RateLimited, Unavailable)
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -110,7 +116,7 @@ def parse_cursor(text: str) -> tuple[datetime, str]:
     responses=responses(
         *COMMON, BadRequest, EmptyUpload, UnsupportedMedia, UnsupportedCodec, UnreadableVideo, NoFrames,
         NoVideoStream, NotMoving, TooShort, TooLong, TooLarge, TooManyPixels, NotFound, Erased, Expired, KeyReused,
-        StillRunning, UploadStalled, Busy, StorageFull,
+        StillRunning, UploadIncomplete, UploadStalled, Busy, StorageFull,
         also={
             202: {
                 "description": "The clip is stored, the job created",
@@ -123,8 +129,13 @@ def parse_cursor(text: str) -> tuple[datetime, str]:
 async def submit_job(
     request: Request,
     response: Response,
+    principal: Writer,
     parameters: Annotated[
         str | None, Query(description="Parameters as JSON, for a clip that is sent as it is", max_length=65536)
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        Query(description="Address that is told, signed, when the job has ended", max_length=2048),
     ] = None,
     idempotency_key: Annotated[
         str | None, Header(description="The same request with the same key makes one job")
@@ -132,7 +143,9 @@ async def submit_job(
 ) -> JobView:
     """The answer comes when the clip is stored; what a first look shows to be of no use is refused at once."""
     gateway = gateway_of(request)
-    job, made = await gateway.submissions.submit(request, idempotency_key)
+    if webhook is not None:
+        check_address(webhook, gateway.settings.callable_hosts)
+    job, made = await gateway.submissions.submit(request, principal, idempotency_key, webhook)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if not made:
         response.headers["Idempotency-Replayed"] = "true"
@@ -142,12 +155,14 @@ async def submit_job(
 @router.get("/jobs", operation_id="listJobs", summary="Jobs, newest first", responses=responses(*COMMON, BadRequest))
 async def list_jobs(
     gateway: TheGateway,
+    principal: Reader,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     recording: Annotated[str | None, Query(max_length=80, description="Only the jobs of one recording")] = None,
 ) -> JobPage:
     """Pages stay the same while jobs are added."""
-    jobs = [job for job in gateway.jobs.list(recording) if not gateway.jobs.erased(job.recording)]
+    own = (job for job in gateway.jobs.list(recording) if job.tenant == principal.tenant)
+    jobs = [job for job in own if not gateway.jobs.erased(job.recording)]
     if cursor is not None:
         before = parse_cursor(cursor)
         jobs = [job for job in jobs if (job.created_at, job.id) < before]
@@ -168,27 +183,13 @@ async def get_job(gateway: TheGateway, job: TheJob) -> JobView:
     status_code=204,
     responses=responses(*COMMON),
 )
-async def delete_job(gateway: TheGateway, job_id: str) -> None:
+async def delete_job(gateway: TheGateway, principal: Writer, job_id: JobId) -> None:
     """Removes what no other job of the recording uses. A job that is gone already is no error."""
     try:
-        job = await gateway.find(job_id)
+        job = await gateway.find(job_id, principal)
     except NotFound:
         return
     if await cancel(gateway.bus, gateway.blobs, gateway.jobs, job):
         ended = gateway.jobs.get(job.id)
         if ended is not None:
             gateway.publisher.tell(ended, None, {})
-
-
-@router.delete(
-    "/recordings/{recording}",
-    operation_id="eraseRecording",
-    summary="Erase a recording and all its jobs",
-    status_code=204,
-    tags=["recordings"],
-    responses=responses(*COMMON),
-)
-async def erase(gateway: TheGateway, recording: str) -> None:
-    """Everything goes: clip, intermediates, results, jobs. What is gone already is no error."""
-    if RECORDING_ID.match(recording):
-        await erase_recording(gateway.bus, gateway.blobs, gateway.jobs, recording)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gateway.inventory import list_blobs
 from gateway.removal import forget_job, remove_products
 from gateway.settings import GatewaySettings
 from mesh import subjects
@@ -133,7 +134,7 @@ class Retention:
         Unavailable
             If the broker cannot be reached.
         """
-        youngest = (now or datetime.now(UTC)) - timedelta(seconds=max(self._settings.keep_uploads_s, 600.0))
+        youngest = (now or datetime.now(UTC)) - timedelta(seconds=self._settings.keep_unused_s)
         found = {subject.split(".")[1] for subject in await self._bus.subjects(subjects.BLOBS, "blob.>")}
         for recording in found - self._by_recording().keys():
             born = id_time(recording)
@@ -141,6 +142,8 @@ class Retention:
                 continue  # perhaps still being uploaded
             if self._jobs.list(recording):
                 continue
+            if any(when > youngest for when in (await list_blobs(self._bus, recording)).values()):
+                continue  # a piece of it came not long ago
             await self._blobs.delete(recording)
             self._metrics.removed.labels("orphans").inc()
             log.info("a recording without jobs was removed", extra={"recording": recording})

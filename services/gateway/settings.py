@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.principals import read_tokens
 from media.limits import Limits
 from mesh.settings import GIB, MeshSettings
 
@@ -42,6 +44,12 @@ class GatewaySettings(ClipSettings):
     # --- who may ask
     # SHA-256 of each token that is accepted, in hexadecimal, separated by commas: two while one replaces the other
     api_token_sha256: str = ""
+    # JSON list of {sha256, tenant, scopes}: more tokens, for tenants that do not see each other; read again on changes
+    api_tokens_file: Path | None = None
+    rate_requests: int = Field(default=3600, ge=0)  # of a tenant with a token, a minute and gateway; 0: no limit
+    rate_submissions: int = Field(default=120, ge=0)  # of these, new uploads and jobs
+    link_s: float = Field(default=900.0, gt=0, le=86400)  # life of a signed link: as long as one watches a clip
+    webhook_hosts: str = ""  # that may be called when a job ends, separated by commas: `example.org,example.net:8443`
     cors_origins: str = ""  # of web pages that may ask, separated by commas: `https://example.org`
 
     # --- uploads
@@ -85,9 +93,16 @@ class GatewaySettings(ClipSettings):
             raise ValueError("each must be an origin like https://example.org; a wildcard is not accepted")
         return ",".join(origins)
 
+    @field_validator("api_tokens_file")
+    @classmethod
+    def _check_tokens(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_tokens(path)
+        return path
+
     @model_validator(mode="after")
     def _guard(self) -> Self:
-        if not is_loopback(self.host) and not self.token_digests:
+        if not is_loopback(self.host) and not self.token_digests and self.api_tokens_file is None:
             raise ValueError(
                 f"bound to {self.host} the gateway can be reached from other machines and needs an API token: set "
                 'PULSEMESH_API_TOKEN_SHA256 to its SHA-256 (printf %s "$TOKEN" | sha256sum), '
@@ -101,6 +116,16 @@ class GatewaySettings(ClipSettings):
     def token_digests(self) -> tuple[str, ...]:
         """SHA-256 of the tokens that are accepted; none needed if empty."""
         return tuple(filter(None, self.api_token_sha256.split(",")))
+
+    @property
+    def keep_unused_s(self) -> float:
+        """How long a recording without jobs is kept after its last byte came."""
+        return max(self.keep_uploads_s, 600.0)
+
+    @property
+    def callable_hosts(self) -> frozenset[str]:
+        """Hosts, with their port where it is not the usual one, that a webhook may be at."""
+        return frozenset(part.strip().lower() for part in self.webhook_hosts.split(",") if part.strip())
 
     @property
     def origins(self) -> tuple[str, ...]:

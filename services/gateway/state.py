@@ -5,15 +5,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, cast
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path
+from starlette.requests import HTTPConnection
 
+from gateway.auth import Reader, Writer
 from gateway.claims import Claims
 from gateway.coordinator import Coordinator
 from gateway.event_stream import EventStream
 from gateway.events import JobWatch, Publisher
+from gateway.incoming import IncomingUploads
+from gateway.inspection import Inspection
+from gateway.links import Signer
+from gateway.principals import Principal
 from gateway.retention import Retention
 from gateway.settings import GatewaySettings
-from gateway.submission import JOB_ID, Submissions
+from gateway.submission import JOB_ID, RECORDING_ID, Submissions
+from gateway.webhooks import Webhooks
 from mesh.contracts import Job, JobView, Outcome
 from mesh.deadletters import DeadLetters
 from mesh.erasure import Sweeper
@@ -35,9 +42,18 @@ class Gateway:
             bus, blobs, jobs, metrics=self.metrics, every_s=settings.reconcile_s, on_progress=self.publisher.tell
         )
         self.watch = JobWatch(jobs)
+        self.signer = Signer(bus)
+        inspect = Inspection(runtime, settings)
+        self.incoming = IncomingUploads(
+            bus, blobs, jobs, inspect, settings.scratch / "uploads", settings.keep_unused_s,
+            self.metrics.upload_bytes.inc,
+        )  # fmt: skip
         claims = Claims(bus, jobs, settings.idempotency_s)
-        self.submissions = Submissions(runtime, settings, self.coordinator, claims, self.metrics)
+        self.submissions = Submissions(
+            runtime, settings, self.coordinator, claims, self.metrics, inspect, self.incoming
+        )
         self.retention = Retention(bus, blobs, jobs, self.metrics, settings)
+        self.webhooks = Webhooks(bus, jobs, self.signer, self.view, settings.callable_hosts, settings.keep_results_s)
         self.dead_letters = DeadLetters(bus, blobs, runtime.telemetry)
         self.sweeper = Sweeper(bus, blobs, jobs)
         self._streams = 0
@@ -60,20 +76,29 @@ class Gateway:
         """A job as the API shows it now. Raises Unavailable."""
         return self.present(await self.coordinator.view(job))
 
-    async def find(self, job_id: str) -> Job:
+    async def find(self, job_id: str, principal: Principal) -> Job:
         """A job by its id.
 
         Raises
         ------
         NotFound
-            If there is none.
+            If there is none, or it belongs to somebody else: which of both is nobody's business.
         Unavailable
             If the broker cannot be reached.
         """
         job = await self.jobs.find(job_id) if JOB_ID.match(job_id) else None
-        if job is None or self.jobs.erased(job.recording):
+        if job is None or self.jobs.erased(job.recording) or job.tenant != principal.tenant:
             raise NotFound("there is no such job")
         return job
+
+    async def owns(self, principal: Principal, recording: str) -> bool:
+        """Whether a recording is there and belongs to who asks. Raises Unavailable."""
+        if not RECORDING_ID.match(recording):
+            return False
+        jobs = self.jobs.list(recording)
+        if jobs:
+            return jobs[0].tenant == principal.tenant
+        return await self.incoming.tenant(recording) == principal.tenant
 
     # --- streams of events
 
@@ -105,17 +130,33 @@ class Gateway:
         self.metrics.event_streams.set(self._streams)
 
 
-def gateway_of(request: Request) -> Gateway:
+def gateway_of(connection: HTTPConnection) -> Gateway:
     """The gateway that a request reached."""
-    return cast(Gateway, request.app.state.gateway())
+    return cast(Gateway, connection.app.state.gateway())
 
 
-async def job_of(
-    request: Request, job_id: Annotated[str, Path(description="As POST /v1/jobs gave it", examples=["job_01…"])]
-) -> Job:
-    """The job that a path names; NotFound if there is none."""
-    return await gateway_of(request).find(job_id)
+JobId = Annotated[str, Path(description="As POST /v1/jobs gave it", examples=["job_01…"])]
+RecordingId = Annotated[str, Path(description="As POST /v1/uploads or POST /v1/jobs gave it", examples=["rec_01…"])]
+
+
+async def job_of(connection: HTTPConnection, principal: Reader, job_id: JobId) -> Job:
+    """The job that a path names; NotFound if there is none of this tenant."""
+    return await gateway_of(connection).find(job_id, principal)
+
+
+async def recording_of(connection: HTTPConnection, principal: Reader, recording: RecordingId) -> str:
+    """The recording that a path names; NotFound if there is none of this tenant."""
+    if not await gateway_of(connection).owns(principal, recording):
+        raise NotFound("there is no such recording")
+    return recording
+
+
+async def own_recording_of(connection: HTTPConnection, principal: Writer, recording: RecordingId) -> str:
+    """As `recording_of`, for who wants to change it."""
+    return await recording_of(connection, principal, recording)
 
 
 TheGateway = Annotated[Gateway, Depends(gateway_of)]
 TheJob = Annotated[Job, Depends(job_of)]
+TheRecording = Annotated[str, Depends(recording_of)]
+TheOwnRecording = Annotated[str, Depends(own_recording_of)]

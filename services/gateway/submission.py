@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from fastapi import Request
 
 from gateway.claims import Claim, Claims
 from gateway.coordinator import Coordinator
+from gateway.incoming import IncomingUploads
+from gateway.inspection import Inspection
+from gateway.principals import Principal
 from gateway.settings import GatewaySettings
 from gateway.uploads import Spool, Submission, receive
-from media.probe import Facts
 from mesh.contracts import Job
 from mesh.errors import (
     Busy,
@@ -24,12 +27,8 @@ from mesh.errors import (
     Failure,
     Internal,
     NotFound,
-    OutOfMemory,
-    OutOfTime,
     Problem,
     StorageFull,
-    UnreadableVideo,
-    WorkerCrashed,
     failure_classes,
 )
 from mesh.names import BlobName, new_id, upload_name
@@ -77,9 +76,12 @@ class Submissions:
         coordinator: Coordinator,
         claims: Claims,
         metrics: GatewayMetrics,
+        inspect: Inspection,
+        incoming: IncomingUploads,
     ) -> None:
         self._runtime, self._settings = runtime, settings
         self._coordinator, self._claims, self._metrics = coordinator, claims, metrics
+        self._inspect, self._incoming = inspect, incoming
         self._uploads = 0
 
     def admit(self) -> None:
@@ -95,10 +97,29 @@ class Submissions:
             raise Busy(f"{settings.max_active_jobs} jobs are running")
         if self._coordinator.queued >= settings.max_queued_tasks:
             raise Busy(f"{settings.max_queued_tasks} tasks are queued")
-        if self._uploads >= settings.max_uploads:
-            raise Busy(f"{settings.max_uploads} uploads are running")
 
-    async def submit(self, request: Request, key: str | None) -> tuple[Job, bool]:
+    @contextlib.contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Around the receipt of a body that is a clip or a piece of one.
+
+        Raises
+        ------
+        Busy
+            If as many as are allowed are received already.
+        """
+        if self._uploads >= self._settings.max_uploads:
+            raise Busy(f"{self._settings.max_uploads} uploads are running")
+        self._uploads += 1
+        self._metrics.uploads.inc()
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+            self._metrics.uploads.dec()
+
+    async def submit(
+        self, request: Request, principal: Principal, key: str | None, webhook: str | None
+    ) -> tuple[Job, bool]:
         """Make the job that a request asks for.
 
         Returns
@@ -113,28 +134,29 @@ class Submissions:
             What is wrong; nothing is left behind then.
         """
         try:
-            return await self._submit(request, key)
+            return await self._submit(request, principal, key, webhook)
         except Failure as failure:
             self._metrics.refused.labels(failure.slug).inc()
             raise
 
-    async def _submit(self, request: Request, key: str | None) -> tuple[Job, bool]:
+    async def _submit(
+        self, request: Request, principal: Principal, key: str | None, webhook: str | None
+    ) -> tuple[Job, bool]:
         self.admit()
-        folder = self._settings.scratch / "uploads"
-        self._check_room(request, folder)
-        self._uploads += 1
-        self._metrics.uploads.inc()
-        try:
+        with self.receiving():
+            folder = self._settings.scratch / "uploads"
+            self._check_room(request, folder)
             with Spool(folder, self._settings.upload_bytes, self._metrics.upload_bytes.inc) as spool:
                 submission = await receive(request, spool, self._settings.upload_bytes, self._settings.upload_idle_s)
-                claim = await self._claims.open(key, submission.fingerprint)
+                asked = f"{submission.fingerprint} {webhook or ''}"
+                claim = await self._claims.open(key, asked, principal.tenant)
                 if claim.made:
                     earlier = await self._runtime.jobs.find(claim.job)
                     if earlier is None:
                         raise NotFound("the job of this Idempotency-Key was removed just now")
                     return earlier, False
                 try:
-                    job = await self._make(submission, claim)
+                    job = await self._make(submission, claim, principal.tenant, webhook)
                 except BaseException:
                     with contextlib.suppress(Failure):
                         await self._claims.release(claim)
@@ -142,9 +164,6 @@ class Submissions:
                 with contextlib.suppress(Failure):  # the job says so itself
                     await self._claims.done(claim)
                 return job, True
-        finally:
-            self._uploads -= 1
-            self._metrics.uploads.dec()
 
     def _check_room(self, request: Request, folder: Path) -> None:
         declared = request.headers.get("content-length", "")
@@ -153,18 +172,21 @@ class Submissions:
             if shutil.disk_usage(folder).free < int(declared) + SPARE_BYTES:
                 raise StorageFull()
 
-    async def _make(self, submission: Submission, claim: Claim) -> Job:
+    async def _make(self, submission: Submission, claim: Claim, tenant: str, webhook: str | None) -> Job:
+        parameters = submission.parameters
         if submission.clip is None:
             assert submission.recording is not None
-            await self._prepare_again(submission.recording)
-            return await self._create(claim, submission.recording, submission.parameters)
+            size = await self._prepare_again(submission.recording, tenant)
+            expected = expected_chunks(None, size, parameters.chunk_seconds)
+            return await self._create(claim, submission.recording, parameters, tenant, webhook, expected)
         facts = await self._inspect(submission.clip)
         recording = new_id("rec")
         try:
+            await self._incoming.note(recording, tenant, submission.size)
             await self._runtime.blobs.create(upload_name(recording), submission.clip)
             seconds = facts.seconds if facts is not None else None
-            expected = expected_chunks(seconds, submission.size, submission.parameters.chunk_seconds)
-            job = await self._create(claim, recording, submission.parameters, expected)
+            expected = expected_chunks(seconds, submission.size, parameters.chunk_seconds)
+            job = await self._create(claim, recording, parameters, tenant, webhook, expected)
         except BaseException:
             with contextlib.suppress(Failure):  # else it expires
                 await self._runtime.blobs.delete(recording)
@@ -172,26 +194,19 @@ class Submissions:
         log.info("a clip was taken in", extra={"job": job.id, "bytes": submission.size})
         return job
 
-    async def _inspect(self, clip: Path) -> Facts | None:
-        """Refuse what a first look shows; what it cannot see ends the job instead. None if there was no time."""
-        settings = self._settings
-        try:
-            return await self._runtime.run_limited(
-                "gateway.clip:inspect", str(clip), settings.limits, returns=Facts, wall_s=settings.probe_s
-            )
-        except OutOfTime:
-            log.warning("a clip was not inspected in time")  # a busy machine is not the clip's fault
-            return None
-        except (OutOfMemory, WorkerCrashed) as error:
-            raise UnreadableVideo("reading the head of this file ended the reader") from error
-
-    async def _prepare_again(self, recording: str) -> None:
+    async def _prepare_again(self, recording: str, tenant: str) -> int:
+        """Make sure that a recording can be worked on; the size of its clip in bytes."""
         blobs, jobs = self._runtime.blobs, self._runtime.jobs
         if not RECORDING_ID.match(recording):
             raise NotFound("there is no such recording")
-        if jobs.erased(recording):
+        known = jobs.list(recording)
+        owner = known[0].tenant if known else await self._incoming.tenant(recording)
+        if jobs.erased(recording) and owner in (None, tenant):
             raise Erased()
-        if await blobs.stat(upload_name(recording)) is None:
+        if owner == tenant and not known:  # a first job: perhaps the gateway of the last piece died over it
+            await self._incoming.complete(recording)
+        upload = await blobs.stat(upload_name(recording)) if owner == tenant else None
+        if upload is None:
             minutes = self._settings.keep_uploads_s / 60
             raise NotFound(
                 "there is no such recording, or its clip is not kept any more",
@@ -203,11 +218,14 @@ class Submissions:
                 with contextlib.suppress(NotFound, ValueError):
                     if worth_another_try(Problem.model_validate_json(await blobs.read(name))):
                         await blobs.delete(text)
+        return upload.size
 
-    async def _create(self, claim: Claim, recording: str, parameters: Parameters, expected: int = 1) -> Job:
+    async def _create(
+        self, claim: Claim, recording: str, parameters: Parameters, tenant: str, webhook: str | None, expected: int
+    ) -> Job:
         job = Job(
-            id=claim.job, recording=recording, parameters=parameters, created_at=datetime.now(UTC),
-            expected_chunks=expected,
+            id=claim.job, recording=recording, parameters=parameters, created_at=datetime.now(UTC), tenant=tenant,
+            webhook=webhook, expected_chunks=expected,
         )  # fmt: skip
         if not await self._runtime.jobs.create(job):
             raise Internal("a new job has the id of another")

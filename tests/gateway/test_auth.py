@@ -12,7 +12,7 @@ import pytest
 from gateway_kit import ServedGateway
 from pydantic import ValidationError
 
-from gateway.auth import token_accepted
+from gateway.principals import ALL, LOCAL, Principal, Tokens
 from gateway.settings import GatewaySettings, is_loopback
 
 pytestmark = pytest.mark.mesh
@@ -82,11 +82,15 @@ def test_without_a_token_only_this_machine(served: ServedGateway) -> None:
 
 
 def test_tokens() -> None:
-    assert token_accepted(f"Bearer {TOKEN}", DIGESTS)
-    assert token_accepted(f"bearer  {OLD} ", DIGESTS)
-    for header in (None, "", "Bearer", "Bearer ", TOKEN, f"Bearer {DIGESTS[0]}", f"Bearer {TOKEN}x"):
-        assert not token_accepted(header, DIGESTS)
-    assert not token_accepted(f"Bearer {TOKEN}", ())
+    tokens = Tokens(DIGESTS)
+    assert tokens.needed
+    everything = Principal(LOCAL, ALL, limited=True)
+    assert tokens.find(f"Bearer {TOKEN}") == everything
+    assert tokens.find(f"bearer  {OLD} ") == everything
+    for header in (None, "", "Bearer", "Bearer ", TOKEN, f"Bearer {DIGESTS[0]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
+        assert tokens.find(header) is None
+    assert not Tokens().needed
+    assert Tokens().find(f"Bearer {TOKEN}") is None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "gateway"])
