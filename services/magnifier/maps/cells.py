@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 MOST_CELLS = 20_000  # of a picture: a cell of 4 px at 640x480
 SIDES = (2, 4, 8, 16, 32)
+PATCH_PX = 16  # side of a patch: what has a series of its own
 LUMA_SAMPLES = 4  # pixels of Y in a chroma sample
 
 Plane8 = NDArray[np.uint8]
@@ -77,8 +78,13 @@ def cell_side(width: int, height: int, wanted: int | None = None) -> int:
     return next((side for side in SIDES if (width // side) * (height // side) <= MOST_CELLS), SIDES[-1])
 
 
+def patch_cells(side: int) -> int:
+    """Cells along the side of a patch, which is `PATCH_PX` wide or as wide as a cell."""
+    return max(PATCH_PX // side, 1)
+
+
 def box_around(skin: NDArray[Any], side: int) -> CellBox | None:
-    """The smallest box of cells around what is not 0; None where everything is 0.
+    """The smallest box of whole patches around what is not 0; None where everything is 0.
 
     Parameters
     ----------
@@ -91,9 +97,18 @@ def box_around(skin: NDArray[Any], side: int) -> CellBox | None:
     if not rows.size:
         return None
     columns = np.flatnonzero(skin.any(axis=0))
-    step = side // 2
-    first, start = int(rows[0]) // step, int(columns[0]) // step
-    return CellBox(side, first, start, int(rows[-1]) // step + 1 - first, int(columns[-1]) // step + 1 - start)
+    many = patch_cells(side)
+    step = side // 2 * many
+    top, left = int(rows[0]) // step, int(columns[0]) // step
+    down, right = int(rows[-1]) // step + 1 - top, int(columns[-1]) // step + 1 - left
+    return CellBox(side, top * many, left * many, down * many, right * many)
+
+
+def whole_box(width: int, height: int, side: int) -> CellBox:
+    """The box of whole patches that covers a picture, or a canonical frame, of that size in luma pixels."""
+    many = patch_cells(side)
+    step = side * many
+    return CellBox(side, 0, 0, -(-height // step) * many, -(-width // step) * many)
 
 
 def union(boxes: list[CellBox]) -> CellBox:

@@ -1,0 +1,133 @@
+"""The maps of one person: amplitude, delay and quality of every cell of the skin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifier.maps.cells import CellBox
+from magnifier.maps.harmonics import Beats, beats, coefficients, delays, jackknife_error, pulse_colour, smoothed
+from magnifier.maps.lockin import Equations
+
+Floats = NDArray[np.float64]
+
+MARGIN_PX = 4  # cells so near to the edge of the skin are left out
+SMOOTH_PX = 7.0  # standard deviation of the Gaussian that cells are averaged with, luma pixels
+LEAST_QUALITY_DB = 10.0  # below it there is no amplitude: in noise alone one cell in some hundred is above
+MOST_DELAY_ERROR_S = 0.020
+LEAST_GROUPS = 4  # of segments: fewer say nothing of the error
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Maps over the cells of a box; NaN where there is no skin or the evidence is too weak.
+
+    Attributes
+    ----------
+    box : CellBox
+    skin : bool[rows, columns]
+        Cells that are skin.
+    amplitude : float64[rows, columns]
+        Relative pulsatile amplitude: amplitude of the fundamental of the pulse over the mean level of the skin, in
+        parts of 1, as green shows it; measured in the mixture of channels that shows the pulse best.
+    amplitude_rgb : float64[3, rows, columns]
+        The same of R, G and B alone.
+    amplitude_error : float64[rows, columns]
+        Standard error of `amplitude`.
+    delay_s : float64[rows, columns]
+        When the pulse arrives after that of the whole skin, s.
+    delay_error_s : float64[rows, columns]
+        Its standard error.
+    quality_db : float64[rows, columns]
+        20 log10 of amplitude over its standard error; wherever there is skin.
+    unmasked_amplitude, unmasked_delay_s : float64[rows, columns]
+        As above, wherever there is skin.
+    beats : Beats
+    whole : complex128[2]
+        Both harmonics of the whole skin.
+    """
+
+    box: CellBox
+    skin: NDArray[np.bool_]
+    amplitude: Floats
+    amplitude_rgb: Floats
+    amplitude_error: Floats
+    delay_s: Floats
+    delay_error_s: Floats
+    quality_db: Floats
+    unmasked_amplitude: Floats
+    unmasked_delay_s: Floats
+    beats: Beats
+    whole: NDArray[np.complex128]
+
+
+def fields(
+    equations: Equations, rgb: Floats, offset: Floats, rate_hz: float, smooth_px: float = SMOOTH_PX
+) -> Fields | None:
+    """Maps from the normal equations of a person.
+
+    Parameters
+    ----------
+    equations : Equations
+    rgb : float64[3, 3]
+    offset : float64[3]
+        R, G, B of the picture are `rgb @ yuv + offset`.
+    rate_hz : float
+        Mean heart rate, 1/s.
+    smooth_px : float
+        Standard deviation of the spatial average, luma pixels; 0 for none.
+
+    Returns
+    -------
+    Fields or None
+        None where there are fewer than `LEAST_GROUPS` segments, or no skin.
+    """
+    colours = equations.level @ rgb.T + offset
+    side = equations.box.side
+    margin = -(-MARGIN_PX // side)
+    smooth = smoothed(equations, np.nan_to_num(colours[:, 1]), smooth_px / side, margin)
+    if len(smooth.matrix) < LEAST_GROUPS or not smooth.seen.any():
+        return None
+    skin = smooth.seen
+    found = beats(smooth, pulse_colour(smooth, rgb))
+    size, error = np.abs(found.amplitude[..., 0]), found.error[..., 0]
+    quality = np.where(skin, 20 * np.log10(np.maximum(size, 1e-12) / np.maximum(error, 1e-12)), np.nan)
+    whole = found.amplitude[skin].mean(axis=0)
+    weights = 1 / np.maximum(np.median(found.error[skin] ** 2, axis=0), 1e-24)
+    delay = delays(found.amplitude, whole, weights, rate_hz)
+    references = found.left_out[:, skin].mean(axis=1)[:, None, None, :]
+    late = delays(found.left_out, references, weights, rate_hz)
+    # delays are angles: differences to the estimate of all, brought into half a beat
+    half = 0.5 / rate_hz
+    late_error = jackknife_error((late - delay + half) % (2 * half) - half)
+    sure = skin & (quality >= LEAST_QUALITY_DB)
+    timed = sure & (late_error <= MOST_DELAY_ERROR_S)
+    level_of_green = np.nan_to_num(colours[:, 1]).reshape(skin.shape)
+    # noise makes a modulus too large: E|z|^2 = |a|^2 + error^2
+    amplitude = np.sqrt(np.maximum(size**2 - error**2, 0))
+    phase = found.amplitude[..., 0] / np.maximum(size, 1e-300)
+    total = smooth.matrix.sum(axis=0)
+    every = np.stack([coefficients(total, smooth.moments[..., c, :].sum(axis=0)) for c in range(3)])
+    colour = np.einsum("ic,cyxj->iyxj", rgb, every)
+    relative = -(colour[..., 0] - 1j * colour[..., 1])
+    channels = np.empty((3, *skin.shape))
+    for channel in range(3):
+        level = np.maximum(np.nan_to_num(colours[:, channel]).reshape(skin.shape), 1.0)
+        channels[channel] = (relative[channel] * np.conj(phase)).real * level_of_green / level
+    nothing = np.nan
+    return Fields(
+        box=equations.box,
+        skin=skin,
+        amplitude=np.where(sure, amplitude, nothing),
+        amplitude_rgb=np.where(sure, channels, nothing),
+        amplitude_error=np.where(skin, error / np.sqrt(2), nothing),
+        delay_s=np.where(timed, delay, nothing),
+        delay_error_s=np.where(skin, late_error, nothing),
+        quality_db=quality,
+        unmasked_amplitude=np.where(skin, amplitude, nothing),
+        unmasked_delay_s=np.where(skin, delay, nothing),
+        beats=found,
+        whole=whole,
+    )

@@ -1,0 +1,237 @@
+"""What the normal equations say: the complex amplitude of the pulse in every cell, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, gaussian_filter
+
+from magnifier.maps.lockin import HARMONICS, Equations
+
+Floats = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+GROUPS = 10  # of segments that are left out in turn; fewer where there are fewer segments
+_SHRINK = 0.1  # of the covariance of noise towards its diagonal
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Normal equations of relative levels, averaged over space, by group of segments.
+
+    Attributes
+    ----------
+    matrix : float64[groups, rows, columns, 4, 4]
+    moments : float64[groups, rows, columns, 3, 4]
+        Of Y, U and V in parts of the level of green.
+    seen : bool[rows, columns]
+        Cells that are skin themselves.
+    """
+
+    matrix: Floats
+    moments: Floats
+    seen: NDArray[np.bool_]
+
+
+def seen_cells(equations: Equations) -> NDArray[np.bool_]:
+    """Cells that were skin for at least about a quarter of the time that most were: bool[cells]."""
+    total = equations.weight.sum(axis=0)
+    if not (total > 0).any():
+        return np.zeros(len(total), bool)
+    known: NDArray[np.bool_] = np.isfinite(equations.level[:, 0]) & (total >= 0.25 * np.median(total[total > 0]))
+    return known
+
+
+def smoothed(equations: Equations, green: Floats, sigma: float, margin: int = 0) -> Smooth:
+    """Average relative levels over neighbouring cells, each with the weight of its news.
+
+    Parameters
+    ----------
+    equations : Equations
+    green : float64[cells]
+        Level of green, black at 0; cells where it is below 1 do not count.
+    sigma : float
+        Of the Gaussian, in cells; 0 leaves every cell alone.
+    margin : int
+        Cells from the edge of the skin that are left out.
+    """
+    shape = equations.box.shape
+    seen = (seen_cells(equations) & (green >= 1)).reshape(shape)
+    # a codec's block that straddles the edge of the skin moves with what lies outside
+    seen = binary_erosion(seen, np.ones((3, 3), bool), iterations=margin, border_value=1) if margin else seen
+    seen = seen.ravel()
+    count = len(equations.matrix)
+    group = np.arange(count) * min(GROUPS, count) // max(count, 1)
+    groups = int(group[-1]) + 1 if count else 0
+    waves = 2 * HARMONICS
+    matrix = np.zeros((groups, *shape, waves, waves))
+    moments = np.zeros((groups, *shape, 3, waves))
+    scale = np.where(seen, 1 / np.where(seen, green, 1), 0.0)
+    for row in range(count):
+        matrix[group[row]] += (equations.matrix[row] * seen[:, None, None]).reshape(*shape, waves, waves)
+        moments[group[row]] += (equations.moments[row] * scale[:, None, None]).reshape(*shape, 3, waves)
+    if sigma > 0:
+        for one in range(groups):
+            matrix[one] = gaussian_filter(matrix[one], (sigma, sigma, 0, 0), mode="constant", truncate=3)
+            moments[one] = gaussian_filter(moments[one], (sigma, sigma, 0, 0), mode="constant", truncate=3)
+    return Smooth(matrix, moments, seen.reshape(shape))
+
+
+def coefficients(matrix: Floats, moments: Floats) -> Floats:
+    """Solve for the harmonics.
+
+    Parameters
+    ----------
+    matrix : float64[..., 4, 4]
+    moments : float64[..., 4]
+
+    Returns
+    -------
+    float64[..., 4]
+        0 where a cell holds no news.
+    """
+    trace = np.trace(matrix, axis1=-2, axis2=-1)
+    ridge = np.where(trace > 0, 1e-9 * trace, 1.0)[..., None, None] * np.eye(matrix.shape[-1])
+    found: Floats = np.linalg.solve(matrix + ridge, moments[..., None])[..., 0]
+    return found
+
+
+def complex_amplitudes(found: Floats) -> Complex:
+    """Complex amplitude of each harmonic, blood up: complex128[..., HARMONICS].
+
+    C cos(h phi) + S sin(h phi) is the real part of (C - iS) exp(i h phi); more blood is darker.
+    """
+    result: Complex = -(found[..., 0::2] - 1j * found[..., 1::2])
+    return result
+
+
+def pulse_colour(smooth: Smooth, rgb: Floats) -> Floats:
+    """Weights of Y, U and V whose sum shows the pulse best, in units of green.
+
+    The matched filter of a known signature in noise of known covariance (Kay 1998, Fundamentals of Statistical Signal
+    Processing II, ch. 4): the signature is the pulse of the whole skin, the noise what the fit leaves.
+
+    Parameters
+    ----------
+    smooth : Smooth
+    rgb : float64[3, 3]
+        R, G, B from Y, U, V.
+
+    Returns
+    -------
+    float64[3]
+        Of the whole skin the weighted pulse is as large as that of green.
+    """
+    seen = smooth.seen
+    matrix = smooth.matrix[:, seen]
+    moments = smooth.moments[:, seen]
+    whole = matrix.sum(axis=(0, 1))
+    mean = np.stack([coefficients(whole, moments[:, :, c].sum(axis=(0, 1))) for c in range(3)])
+    amplitude = complex_amplitudes(mean)[:, 0]
+    turn = np.conj(amplitude[0]) / max(abs(amplitude[0]), 1e-300)
+    signature = (amplitude * turn).real
+    total = matrix.sum(axis=0)
+    own = np.stack([coefficients(total, moments[:, :, c].sum(axis=0)) for c in range(3)], axis=1)
+    left = moments - np.einsum("gnij,ncj->gnci", matrix, own)
+    covariance = np.einsum("gnci,gndi->cd", left, left)
+    covariance = (1 - _SHRINK) * covariance + _SHRINK * np.diag(np.diag(covariance))
+    covariance += 1e-9 * max(np.trace(covariance), 1e-30) * np.eye(3)
+    weights = np.linalg.solve(covariance, signature)
+    strength, green = float(weights @ signature), float(rgb[1] @ signature)
+    if strength <= 0 or green == 0:
+        return np.array(rgb[1], np.float64)
+    result: Floats = weights * (green / strength)
+    return result
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The beat in every cell, with what leaving out each group of segments makes of it.
+
+    Attributes
+    ----------
+    amplitude : complex128[rows, columns, HARMONICS]
+        In parts of the level.
+    left_out : complex128[groups, rows, columns, HARMONICS]
+    error : float64[rows, columns, HARMONICS]
+        Standard error: root of the summed variances of real and imaginary part.
+    """
+
+    amplitude: Complex
+    left_out: Complex
+    error: Floats
+
+
+def jackknife_error(left_out: NDArray[Any]) -> Floats:
+    """Standard error from estimates that each left out one group of n (Tukey 1958; Efron and Stein 1981).
+
+    Parameters
+    ----------
+    left_out : float or complex[groups, ...]
+
+    Returns
+    -------
+    float64[...]
+        NaN for fewer than two groups.
+    """
+    count = len(left_out)
+    if count < 2:
+        return np.full(left_out.shape[1:], np.nan)
+    spread = np.abs(left_out - left_out.mean(axis=0)) ** 2
+    error: Floats = np.sqrt((count - 1) / count * spread.sum(axis=0))
+    return error
+
+
+def beats(smooth: Smooth, colour: Floats) -> Beats:
+    """The beat of every cell in one colour.
+
+    Parameters
+    ----------
+    smooth : Smooth
+    colour : float64[3]
+        Weights of Y, U, V.
+    """
+    moments = np.einsum("gyxcj,c->gyxj", smooth.moments, colour)
+    matrix_all, moments_all = smooth.matrix.sum(axis=0), moments.sum(axis=0)
+    whole = complex_amplitudes(coefficients(matrix_all, moments_all))
+    left = np.stack(
+        [
+            complex_amplitudes(coefficients(matrix_all - matrix, moments_all - moment))
+            for matrix, moment in zip(smooth.matrix, moments, strict=True)
+        ]
+    )
+    return Beats(whole, left, jackknife_error(left))
+
+
+def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: float) -> Floats:
+    """How late each beat is against a reference, from its harmonics together.
+
+    Maximises sum over h of w_h Re(z_h conj(r_h) exp(i h omega tau)): maximum likelihood where the waves have the same
+    shape and the noise of harmonic h has the variance 1 / w_h (Knapp and Carter 1976, IEEE Trans. ASSP 24:320).
+
+    Parameters
+    ----------
+    amplitude : complex128[..., HARMONICS]
+    reference : complex128[HARMONICS], or broadcastable
+    weights : float64[HARMONICS]
+    rate_hz : float
+
+    Returns
+    -------
+    float64[...]
+        Seconds, positive is later; within half a beat.
+    """
+    cross = weights * amplitude * np.conj(reference)
+    order = np.arange(1, cross.shape[-1] + 1)
+    angle = np.angle(cross[..., 0])
+    for _ in range(4):  # Newton's method from the fundamental's phase
+        turned = cross * np.exp(-1j * order * angle[..., None])
+        slope = (order * turned.imag).sum(axis=-1)
+        bend = (order**2 * turned.real).sum(axis=-1)
+        step = np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
+        angle = angle + np.clip(step, -0.3, 0.3)
+    found: Floats = -angle / (2 * np.pi * rate_hz)
+    return found
