@@ -98,13 +98,15 @@ class Detection:
         return cls(instance.id, place, instance.confidence, area, colour)
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One piece of skin while it is followed.
 
     Attributes
     ----------
     spans : list of [first frame, frame after the last, label]
+    shared, shared_s : Place or None, float
+        Where and when its last detection was, where that showed another track's skin as well.
     start_s, end_s : float
         Times of its first and last frame.
     frames, area, confidence
@@ -120,6 +122,8 @@ class Track:
     cell: int
     spans: list[list[int]] = field(default_factory=list)
     velocity: tuple[float, float] = (0.0, 0.0)
+    shared: Place | None = None
+    shared_s: float = -math.inf
     frames: int = 0
     area: float = 0.0
     confidence: float = 0.0
@@ -155,7 +159,7 @@ class Track:
             part = 1 - math.exp(-passed / _COLOUR_S)
             self.colour = found.colour if self.colour is None else self.colour + part * (found.colour - self.colour)
             self.first_colour = self.colour if self.first_colour is None else self.first_colour
-        self.end_s, self.cell = time, cell
+        self.end_s, self.cell, self.shared = time, cell, None
         self._note(frame, found)
 
     def _note(self, frame: int, found: Detection) -> None:
@@ -234,8 +238,9 @@ class Tracker:
         cell : int
             Frames with the same one share labels; -1 where labels promise nothing.
         """
-        self.ended += [track for track in self._alive if time - track.end_s > LOST_S]
-        self._alive = [track for track in self._alive if time - track.end_s <= LOST_S]
+        lost = [track for track in self._alive if time - max(track.end_s, track.shared_s) > LOST_S]
+        self.ended += lost
+        self._alive = [track for track in self._alive if track not in lost]
         found = sorted((Detection.of(instance) for instance in instances), key=lambda one: one.place.order)
         if not found:
             return
@@ -252,8 +257,11 @@ class Tracker:
         for i, j in pairs:
             track, detection = self._alive[i], found[j]
             taken.add(j)
-            others = [place for k, place in enumerate(expected) if k not in linked]
-            if not _shows_two(track, detection, others):
+            unseen = [(self._alive[k], place) for k, place in enumerate(expected) if k not in linked]
+            both = _shows_two(track, detection, unseen)
+            for one in both:
+                one.shared, one.shared_s = detection.place, time
+            if not both:
                 track.add(frame, time, detection, cell)
         self._alive += [Track.begin(frame, time, one, cell) for j, one in enumerate(found) if j not in taken]
 
@@ -274,11 +282,19 @@ def _assigned(costs: NDArray[np.float64], most: float) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if costs[i, j] < most]
 
 
-def _shows_two(track: Track, found: Detection, lost: Sequence[Place]) -> bool:
-    """Whether a detection has grown over the place of another track, which nothing was found for: it is both's."""
-    if found.place.size**2 < SHARED_GROWTH * track.place.size**2:
-        return False
-    return any(place.overlap(found.place) > SHARED_PART * place.width * place.height for place in lost)
+def _shows_two(track: Track, found: Detection, lost: Sequence[tuple[Track, Place]]) -> list[Track]:
+    """The tracks that a detection belongs to together, where nothing was found for one of them.
+
+    It has grown over the place of that one; or it did before, and has not come apart since.
+    """
+    grown = found.place.size**2 >= SHARED_GROWTH * track.place.size**2
+    both = []
+    for other, place in lost:
+        covered = place.overlap(found.place) > SHARED_PART * place.width * place.height
+        before = track.shared is not None and track.shared is other.shared
+        if (grown and covered) or (before and other.shared is not None and other.shared.overlap(found.place) > 0):
+            both.append(other)
+    return [track, *both] if both else []
 
 
 def join_tracks(tracks: Sequence[Track]) -> list[list[Track]]:
