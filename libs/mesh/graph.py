@@ -92,7 +92,8 @@ def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
         first = []
     elif parameters.segmenter != "face" and parameters.skin_point is not None and len(parameters.skin_point) == 3:
         at = start + parameters.skin_point[2]
-        first = [max(c.index for c in plan.chunks if c.t0 <= max(at, start))]
+        shown = max(c.index for c in plan.chunks if c.t0 <= max(at, start))
+        first = sorted({shown, *_overlapping(plan, at, at + SKIN_SECONDS)})  # what is asked does not depend on the cut
     return [("plan", 0), *(("chunk", k) for k in first)]
 
 
@@ -130,10 +131,10 @@ STAGES: dict[str, Stage] = {
             "skin",
             "segmenter",
             False,
-            ("segmenter", "skin_point", "skin_chroma", "prompt"),
+            ("segmenter", "skin_point", "skin_chroma", "prompt", "chroma_similarity"),
             ("split",),
             _skin,
-            version=2,
+            version=3,
         ),
         Stage(
             "mask",
@@ -150,7 +151,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("skin",),
             _mask,
-            version=2,
+            version=3,
         ),
         Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),

@@ -14,6 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # averages, the white mean, the normalised signal times 10000 on U and V alike.
     "facehr": {
         "key": "per_frame",
+        "chroma_similarity": 100.0,
         "filter": "moving_average",
         "method": "white",
         "magnify": "facehr",
@@ -61,9 +62,10 @@ class Parameters(BaseModel):
     skin_chroma: tuple[float, float] | None = Field(
         default=None, description="U, V of skin as OpenCV's YUV has them, 0-255: the key itself",
     )  # fmt: skip
-    chroma_similarity: float = Field(
-        default=100.0, gt=0, le=20000,
-        description="Largest squared distance (U-U0)^2 + (V-V0)^2 from the key that counts as skin, OpenCV's U, V",
+    chroma_similarity: float | None = Field(
+        default=None, gt=0, le=20000,
+        description="Largest squared distance (U-U0)^2 + (V-V0)^2 from the key that counts as skin, OpenCV's U, V; "
+        "if not given 100 for a key that the user names, fitted to the colours of the clip for one that is found",
     )  # fmt: skip
     key: Literal["steady", "per_frame"] = Field(
         default="steady",

@@ -13,7 +13,7 @@ from media.timeline import chunk_of, frame_times
 from mesh.contracts import Plan, Recording
 from mesh.errors import BadParameters
 from mesh.parameters import Parameters
-from segmenter.reference import stored_point
+from segmenter.living_skin.point import stored_point
 
 _HINT = "Look at skin.jpg of a run without it, and name another spot, or none."
 

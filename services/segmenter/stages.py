@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -24,19 +24,12 @@ from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
 from segmenter.chroma_key import Key, key_windows, segment
 from segmenter.face import segmenter as face
+from segmenter.living_skin.cells import Cells, gather_cells, wanted_frames
+from segmenter.living_skin.point import chroma_at, stored_point
+from segmenter.living_skin.reference import Reference, check_colour, find_reference, reference_at
 from segmenter.people import link_people, one_person
 from segmenter.picking import pick, shown_frame
 from segmenter.pieces import are_apart, cut_into_pieces
-from segmenter.reference import (
-    Cells,
-    Reference,
-    chroma_at,
-    find_reference,
-    gather_cells,
-    reference_at,
-    stored_point,
-    wanted_frames,
-)
 
 _MOMENTS = 10  # in which it is seen whether skin lies in pieces
 
@@ -65,7 +58,8 @@ def skin(task: Task, inputs: Inputs) -> Iterator[Output]:
         reference, cells = _reference(plan, inputs, parameters)
         content |= asdict(reference)
         if cells is not None and reference.chroma is not None:
-            content["pieces"] = are_apart(_moments(plan.recording, cells, reference, parameters.chroma_similarity))
+            similarity = parameters.chroma_similarity or reference.similarity
+            content["pieces"] = are_apart(_moments(plan.recording, cells, reference, similarity))
     else:
         reason = "no face was seen"
         content |= asdict(Reference(None, None, 1.0, reason))
@@ -86,7 +80,9 @@ def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Refe
     wanted = range(wanted.start + first, wanted.stop + first, wanted.step)
     decoded = frames(plan, inputs.of("chunk"), start, start + SKIN_SECONDS)
     cells = gather_cells(decoded, chroma_shape(recording), wanted)
-    return reference or find_reference(recording, cells), cells
+    if reference is None:
+        return find_reference(recording, cells), cells
+    return check_colour(recording, cells, reference, parameters.chroma_similarity or reference.similarity), cells
 
 
 def _reference_at_point(plan: Plan, inputs: Inputs, point: tuple[float, ...]) -> tuple[Reference, float]:
@@ -148,7 +144,7 @@ def _chroma_masks(
     windows = key_windows(times, key_support(parameters)[0], 2 * shape[0] * shape[1])
     decoded: Iterator[Any] = _decoded(plan, inputs, int(windows.low[first]), int(windows.high[last - 1]))
     (u, v), (scale_u, scale_v) = skin["stored"], opencv_chroma_scale(recording)
-    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity)
+    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity or skin["similarity"])
     size = (recording.width, recording.height)
     if not skin["pieces"]:
         yield from (frame_mask(labels, size) for labels in segment(decoded, windows, first, last, key))
@@ -189,7 +185,8 @@ def people(task: Task, inputs: Inputs) -> Iterator[Output]:
         found = link_people(_masks(inputs), frame_times(plan))
         if skin["segmenter"] != "chroma":
             found = pick(plan, parameters, found, lambda index: read_masks(inputs.of("mask")[index].read()))
-    yield Output("people", "0", found.to_bytes())
+    warnings = [skin["warning"]] if skin["warning"] else []
+    yield Output("people", "0", replace(found, warnings=[*warnings, *found.warnings]).to_bytes())
 
 
 def _masks(inputs: Inputs) -> Iterator[MaskReader]:

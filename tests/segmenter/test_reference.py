@@ -12,17 +12,10 @@ from mesh.contracts import Recording
 from phantom.render import render
 from phantom.settings import PhantomSettings
 from segmenter.chroma_key import Key, key_windows, segment
-from segmenter.reference import (
-    CELLS,
-    FRAMES,
-    chroma_at,
-    find_reference,
-    gather_cells,
-    reference_at,
-    skin_prior,
-    stored_point,
-    wanted_frames,
-)
+from segmenter.living_skin.cells import CELLS, FRAMES, gather_cells, wanted_frames
+from segmenter.living_skin.clusters import skin_prior
+from segmenter.living_skin.point import chroma_at, stored_point
+from segmenter.living_skin.reference import find_reference, reference_at
 
 pytestmark = pytest.mark.unit
 

@@ -252,7 +252,7 @@ class Sam3Segmenter:
             The one that was shown.
         recording : Recording
         point : tuple of float, optional
-            x, y in luma pixels of the stored picture (`segmenter.reference.stored_point`).
+            x, y in luma pixels of the stored picture (`segmenter.living_skin.point.stored_point`).
         box : tuple of float, optional
             x0, y0, x1, y1 in luma pixels of the stored picture.
         prompt : str, optional
