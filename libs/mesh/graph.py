@@ -141,7 +141,6 @@ STAGES: dict[str, Stage] = {
             "segmenter",
             True,
             (
-                "chroma_similarity",
                 "key",
                 "sam3_mask",
                 "sam3_score",

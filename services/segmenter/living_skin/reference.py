@@ -128,11 +128,11 @@ def find_reference(recording: Recording, cells: Cells) -> Reference:
     living = None if pulse is None else pulse.living
     warning = None
     if living is False:
-        warning = "what has the colour of skin shows no clear pulse in the first seconds: look at what was taken for skin"
+        warning = (
+            "what has the colour of skin shows no clear pulse in the first seconds: look at what was taken for skin"
+        )
     key = (float(cluster.chroma[0]), float(cluster.chroma[1]))
-    return reference_at(
-        recording, key, min(score, 1.0), similarity=cluster.similarity, living=living, warning=warning
-    )
+    return reference_at(recording, key, min(score, 1.0), similarity=cluster.similarity, living=living, warning=warning)
 
 
 def _lifeless(pulse: SharedPulse | None, prior: float, part: float) -> str | None:
