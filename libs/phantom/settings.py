@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scene = Literal[
-    "ellipse", "face", "forearm", "hand",
+    "ellipse", "face", "forearm", "hand", "wrist",
     "wall", "mannequin", "photo", "photo_waved", "lamp", "object",
 ]  # fmt: skip
 Motion = Literal["still", "rotation10", "rotation30", "reorient", "tremor", "talking"]
@@ -37,7 +37,7 @@ class PhantomSettings(BaseModel):
     height: int = _setting(480, "Stored height", "px", ge=16, le=4096, multiple_of=2)
     seed: int = _setting(0, "Seed of texture, noise, motion, variability and jitter", ge=0)
     scene: Scene = _setting(
-        "ellipse", "What is seen: ellipse, face, forearm, hand; or, without a pulse, wall, mannequin, photo, "
+        "ellipse", "What is seen: ellipse, face, forearm, hand, wrist; or, without a pulse, wall, mannequin, photo, "
         "photo_waved (by hand), lamp (flickering on a wall), object (of the colour of skin)",
     )  # fmt: skip
 

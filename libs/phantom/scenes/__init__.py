@@ -8,6 +8,7 @@ from phantom.scenes.ellipse import Ellipse, ellipse_parts, skin_ellipse
 from phantom.scenes.face import face_parts, mannequin_parts
 from phantom.scenes.limbs import forearm_parts, hand_parts
 from phantom.scenes.objects import lamp_parts, object_parts, photo_parts, wall_parts
+from phantom.scenes.wrist import wrist_parts
 from phantom.settings import PhantomSettings
 from phantom.sheet import Part
 
@@ -16,6 +17,7 @@ _SCENES = {
     "face": face_parts,
     "forearm": forearm_parts,
     "hand": hand_parts,
+    "wrist": wrist_parts,
     "wall": wall_parts,
     "mannequin": mannequin_parts,
     "photo": photo_parts,

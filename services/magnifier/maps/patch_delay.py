@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -142,7 +143,7 @@ def patch_delays(
         parts = np.stack(
             [
                 estimate(passed[a:b], whole[a:b], sampling_hz, heart_hz)
-                for a, b in zip(borders[:-1], borders[1:], strict=True)
+                for a, b in pairwise(borders.tolist())
             ]
         )
         half = _MOST_BEATS / heart_hz
