@@ -30,7 +30,7 @@ from segmenter.sam3.flow import dense_flow, flow_picture
 from segmenter.sam3.model import Sam3, Segmentation
 from segmenter.sam3.random_weights import TINY_IMAGE, full_configuration, random_model, tiny_configuration
 from segmenter.sam3.segmenter import Sam3Segmenter
-from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.settings import Sam3Settings, Wanted
 from segmenter.sam3.video import Sam3Tracker
 
 WIDTH, HEIGHT, FPS = 640, 480, 30
@@ -98,11 +98,9 @@ def built(given: argparse.Namespace, image_size: int, compiled: bool, batch: int
     make = tiny_configuration if given.tiny else full_configuration
     configuration = make(image_size, video=video)
     detector = getattr(configuration, "detector_config", configuration)
-    settings = Sam3Settings(
-        image_size=image_size, batch=batch, compile=compiled, device=given.device, score=0.0, instances=4
-    )
-    kind = Sam3Tracker if video else Sam3
-    return kind(random_model(configuration), Bytes(detector.text_config.vocab_size), settings)
+    settings = Sam3Settings(image_size=image_size, batch=batch, compile=compiled, device=given.device)
+    model, tokenizer = random_model(configuration), Bytes(detector.text_config.vocab_size)
+    return Sam3Tracker(model, tokenizer, settings, 4) if video else Sam3(model, tokenizer, settings)
 
 
 def image_figures(given: argparse.Namespace, image_size: int, compiled: bool, frames: list[Any]) -> dict[str, Any]:
@@ -128,7 +126,7 @@ def image_figures(given: argparse.Namespace, image_size: int, compiled: bool, fr
             torch.cuda.reset_peak_memory_stats(sam3.device)
         part = [frames[number % len(frames)] for number in range(batch)]
         try:
-            seconds = timed(lambda part=part: sam3.segment(part, clip), given.repeat)
+            seconds = timed(lambda part=part: sam3.segment(part, clip, score=0.0, instances=4), given.repeat)
         except OutOfMemory:
             figures["batches"].append({"batch": batch, "out_of_memory": True})
             break
@@ -141,11 +139,11 @@ def image_figures(given: argparse.Namespace, image_size: int, compiled: bool, fr
         print(image_size, "compiled" if compiled else "eager", entry, flush=True)
     sam3.batch = min(8, max(given.batches))
     figures["two_prompts_cost"] = round(
-        timed(lambda: sam3.segment(frames[:4], clip, ["skin", "Full Face"]), given.repeat)
-        / timed(lambda: sam3.segment(frames[:4], clip, ["skin"]), given.repeat),
+        timed(lambda: sam3.segment(frames[:4], clip, ["skin", "Full Face"], score=0.0), given.repeat)
+        / timed(lambda: sam3.segment(frames[:4], clip, ["skin"], score=0.0), given.repeat),
         3,
     )
-    segmenter = Sam3Segmenter(sam3)
+    segmenter = Sam3Segmenter(sam3, Wanted(score=0.0, instances=4))
     times = np.array([frame.time for frame in frames])
     seconds = timed(lambda: list(segmenter.segment(frames, times, clip)), 1)
     figures["chunk"] = {
@@ -213,12 +211,9 @@ def freed(figures: dict[str, Any]) -> dict[str, Any]:
 class TrueModel:
     """Every frame's own mask is known: this one hands out those of keyframes."""
 
-    batch, ready = 8, True
+    batch = 8
 
-    def __init__(self) -> None:
-        self.settings = Sam3Settings()
-
-    def segment(self, pictures: list[Any], *_: Any) -> list[list[Segmentation]]:
+    def segment(self, pictures: list[Any], *_: Any, **__: Any) -> list[list[Segmentation]]:
         """The truth, as if it were a model's answer."""
         return [[self._one(picture.truth)] for picture in pictures]
 
@@ -234,7 +229,7 @@ def carried(name: str, changes: dict[str, Any], seconds: float) -> Iterator[tupl
     settings = PhantomSettings(seconds=seconds, fps=FPS, **changes)
     frames = frames_of(settings)
     times = np.array([frame.time for frame in frames])
-    segmenter = Sam3Segmenter(TrueModel())  # type: ignore[arg-type]
+    segmenter = Sam3Segmenter(TrueModel())
     start = time.process_time()
     found = list(segmenter.segment(frames, times, recording(settings.width, settings.height)))
     spent = time.process_time() - start

@@ -10,7 +10,6 @@ from scipy import ndimage
 
 from mesh.contracts import Recording
 from segmenter.sam3.model import Segmentation
-from segmenter.sam3.settings import Sam3Settings
 
 WIDTH, HEIGHT = 320, 240
 
@@ -65,13 +64,11 @@ class Scene:
 class TrueModel:
     """Stands for SAM 3 where masks must mean something: it answers with the truth of the scene, softened."""
 
-    ready = True
-
     def __init__(self, batch: int = 4) -> None:
-        self.batch, self.settings = batch, Sam3Settings()
+        self.batch = batch
         self.calls: list[int] = []
 
-    def segment(self, pictures: Any, recording: Recording, prompts: Any = None, box: Any = None) -> Any:
+    def segment(self, pictures: Any, recording: Recording, prompts: Any = (), **_: Any) -> Any:
         self.calls.append(len(pictures))
         return [[self._one(picture)] for picture in pictures]
 

@@ -1,11 +1,11 @@
-"""Instances: duplicates, picks, matches, labels."""
+"""Instances: duplicates, matches, labels."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmenter.sam3.instances import compose, mask_iou, match, pick, without_duplicates, without_specks
+from segmenter.sam3.instances import compose, mask_iou, match, without_duplicates, without_specks
 
 pytestmark = pytest.mark.unit
 
@@ -45,23 +45,6 @@ def test_pairs_are_the_best_ones_each_used_once():
     assert match(first[:0], second) == []
 
 
-def test_a_click_and_a_box_pick_an_instance():
-    masks = boxes((0, 0, 20, 20), (10, 10, 30, 30), (40, 0, 50, 10))
-    scores = np.array([0.5, 0.9, 0.7])
-    assert pick(masks, scores, point=(4.0, 4.0)) == 0
-    assert pick(masks, scores, point=(30.0, 30.0)) == 1  # of two that cover it the surer one; luma pixels
-    assert pick(masks, scores, point=(70.0, 70.0)) is None
-    assert pick(masks, scores, point=(-1.0, 3.0)) is None
-    assert pick(masks, scores, point=(500.0, 3.0)) is None
-    assert pick(masks, scores, box=(78.0, 0.0, 104.0, 22.0)) == 2
-    assert pick(masks, scores, box=(110.0, 60.0, 118.0, 78.0)) is None
-    assert pick(masks[:0], scores[:0], point=(4.0, 4.0)) is None
-    with pytest.raises(ValueError, match="a point or a box"):
-        pick(masks, scores)
-    with pytest.raises(ValueError, match="a point or a box"):
-        pick(masks, scores, point=(1, 1), box=(1, 1, 2, 2))
-
-
 def test_specks_and_small_holes_go_and_eyes_stay():
     mask = np.zeros((200, 300), bool)
     mask[50:150, 50:200] = True
@@ -89,7 +72,6 @@ def test_labels_cover_the_skin_and_nothing_else():
         (3, (4, 0, 40, 40), 0.8),
         (7, (60, 10, 100, 50), 0.6),
     ]
-    np.testing.assert_array_equal(found.transform, [[1, 0, 0], [0, 1, 0]])
 
 
 def test_labels_without_skin_or_without_instances():

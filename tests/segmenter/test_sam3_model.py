@@ -42,7 +42,7 @@ def sam3(folder):
 
 
 def settings(folder, **more):
-    given = {"weights": str(folder), "image_size": TINY_IMAGE, "score": 0.0, "device": "cpu", "batch": 4}
+    given = {"weights": str(folder), "image_size": TINY_IMAGE, "device": "cpu", "batch": 4}
     return Sam3Settings(**(given | more))
 
 
@@ -59,7 +59,7 @@ CLIP = recording(160, 120)
 
 
 def test_masks_have_the_shape_of_the_chroma_planes(sam3):
-    found = sam3.segment(pictures(5), CLIP, ["skin", "Full Face"])
+    found = sam3.segment(pictures(5), CLIP, ["skin", "Full Face"], score=0.0)
     assert [len(one) for one in found] == [2] * 5
     for one in (one for both in found for one in both):
         assert one.skin.shape == (60, 80)

@@ -12,12 +12,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are no package; what the
 from sam3_kit import Scene, TrueModel, iou, recording
 
 from media.masks import MaskWriter, read_masks
-from mesh.errors import BadParameters
 from segmenter.sam3.cells import support
 from segmenter.sam3.model import Sam3, Segmentation
 from segmenter.sam3.random_weights import TINY_IMAGE, tiny_configuration, write_random_weights
 from segmenter.sam3.segmenter import Sam3Segmenter, keyframe_of
-from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.settings import Sam3Settings, Wanted
 
 pytestmark = pytest.mark.unit
 
@@ -100,7 +99,7 @@ def test_masks_go_through_the_blob(clip):
 def test_keyframes_are_gathered_over_cells_into_batches(clip):
     times, frames = clip
     model = TrueModel(batch=4)
-    calm = Sam3Segmenter(model, Sam3Settings(keyframes=1))
+    calm = Sam3Segmenter(model, Wanted(keyframes=1))
     assert len(list(calm.segment(frames, times, CLIP))) == N
     cells = int(times[-1]) + 1
     assert sum(model.calls) == calm.keyframes == cells + 1  # each cell's first frame, and the clip's last
@@ -127,18 +126,6 @@ def test_a_clip_without_skin_has_empty_masks():
     assert not any(mask.labels.any() or mask.instances for mask in found)
 
 
-def test_a_click_picks_an_instance_and_a_wrong_one_is_told(clip):
-    _, frames = clip
-    segmenter = Sam3Segmenter(TrueModel())
-    picked = segmenter.pick(frames[0], CLIP, point=(250.0, 150.0))
-    assert iou(picked.labels > 0, frames[0].skins[1][::2, ::2]) > 0.95
-    assert picked.instance.confidence == pytest.approx(0.8)
-    boxed = segmenter.pick(frames[0], CLIP, box=(20.0, 40.0, 100.0, 160.0))
-    assert iou(boxed.labels > 0, frames[0].skins[0][::2, ::2]) > 0.95
-    with pytest.raises(BadParameters, match="sees no 'skin' there"):
-        segmenter.pick(frames[0], CLIP, point=(160.0, 5.0))
-
-
 def test_skin_without_instances_is_one_and_the_union_can_be_taken():
     skin = np.zeros((120, 160), np.float32)
     skin[10:30, 10:40] = 0.8
@@ -158,9 +145,8 @@ def test_the_real_model_from_its_weights_to_masks(tmp_path):
     pytest.importorskip("transformers", reason="needs the extra sam3")
     torch.set_num_threads(1)
     write_random_weights(tmp_path, tiny_configuration())
-    settings = Sam3Settings(weights=str(tmp_path), image_size=TINY_IMAGE, score=0.0, device="cpu", batch=2)
-    segmenter = Sam3Segmenter.open(settings, CLIP)
-    assert segmenter.ready
+    sam3 = Sam3.load(Sam3Settings(weights=str(tmp_path), image_size=TINY_IMAGE, device="cpu", batch=2))
+    segmenter = Sam3Segmenter(sam3, Wanted(score=0.0))
     scene = Scene([(100, 100)], (20, 0))
     times = np.arange(16) / 8
     frames = [scene.frame(i, times[i]) for i in range(16)]
@@ -172,4 +158,3 @@ def test_the_real_model_from_its_weights_to_masks(tmp_path):
     for one, other in zip(whole[8:], part, strict=True):
         assert one.labels.any() == other.labels.any()
         assert not one.labels.any() or iou(one.labels > 0, other.labels > 0) > 0.98
-    assert isinstance(segmenter.model, Sam3)

@@ -54,8 +54,8 @@ def tracker(**changes):
     configuration = tiny_configuration(video=True)
     for name, value in changes.items():
         setattr(configuration, name, value)
-    settings = Sam3Settings(image_size=TINY_IMAGE, instances=3, device="cpu")
-    return Sam3Tracker(random_model(configuration, lively=True), tokenizer, settings)
+    settings = Sam3Settings(image_size=TINY_IMAGE, device="cpu")
+    return Sam3Tracker(random_model(configuration, lively=True), tokenizer, settings, 3)
 
 
 def tracked(one, pictures, bounded, counts_pictures=False):

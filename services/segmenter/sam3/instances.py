@@ -1,4 +1,4 @@
-"""Instances of one prompt in a picture: duplicates dropped, one picked, matched between pictures, made labels."""
+"""Instances of one prompt in a picture: duplicates dropped, matched between pictures, made labels."""
 
 from __future__ import annotations
 
@@ -86,59 +86,6 @@ def match(first: NDArray[np.bool_], second: NDArray[np.bool_], least: float = SA
     return pairs
 
 
-def pick(
-    masks: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    *,
-    point: tuple[float, float] | None = None,
-    box: tuple[float, float, float, float] | None = None,
-) -> int | None:
-    """The instance that a user means.
-
-    Parameters
-    ----------
-    masks : bool[k, h, w]
-        At chroma resolution.
-    scores : float64[k]
-    point : tuple of float, optional
-        x, y in luma pixels: the instance of the highest score that covers it.
-    box : tuple of float, optional
-        x0, y0, x1, y1 in luma pixels: the instance whose own box shares most with it.
-
-    Returns
-    -------
-    int or None
-        None where nothing lies there.
-
-    Raises
-    ------
-    ValueError
-        If not exactly one of `point` and `box` is given.
-    """
-    if (point is None) == (box is None):
-        raise ValueError("give a point or a box")
-    if len(masks) == 0:
-        return None
-    height, width = masks.shape[1:]
-    if point is not None:
-        column, row = int(np.floor(point[0] / 2)), int(np.floor(point[1] / 2))
-        if not (0 <= column < width and 0 <= row < height):
-            return None
-        there = np.flatnonzero(masks[:, row, column])
-        return int(there[np.argmax(scores[there])]) if there.size else None
-    assert box is not None
-    x, y = np.arange(width) * 2 + 1, np.arange(height) * 2 + 1  # centres of the samples
-    inside = np.outer((y >= box[1]) & (y < box[3]), (x >= box[0]) & (x < box[2]))
-    boxes = np.zeros_like(masks)
-    for number, mask in enumerate(masks):
-        if mask.any():
-            (rows, columns) = np.nonzero(mask)
-            boxes[number, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
-    overlap = mask_iou(boxes, inside[None])[:, 0]
-    best = int(overlap.argmax())
-    return best if overlap[best] > 0 else None
-
-
 def without_specks(mask: NDArray[np.bool_], part: float = SPECK) -> NDArray[np.bool_]:
     """A mask without the pieces and the holes that cover less than `part` of the picture."""
     least = part * mask.size
@@ -178,7 +125,7 @@ def compose(
     Returns
     -------
     FrameMask
-        Its transform is the identity. Instances without a sample are left out; skin without any instance is one
+        Instances without a sample are left out; skin without any instance is one
         with the label 1 and confidence 0.
     """
     labels = np.zeros(skin.shape, np.uint8)

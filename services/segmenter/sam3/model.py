@@ -21,7 +21,7 @@ from mesh.errors import BadParameters, OutOfMemory
 from segmenter.sam3.instances import without_duplicates
 from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
 from segmenter.sam3.pictures import Picture, pixel_values, shown_box, stored_box, to_chroma
-from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.settings import Sam3Settings, Wanted
 
 Box = tuple[float, float, float, float]
 
@@ -46,6 +46,17 @@ class Segmentation:
     instances: NDArray[np.float32]
     scores: NDArray[np.float64]
     boxes: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of every picture of a call."""
+
+    recording: Recording
+    prompts: list[str]
+    box: Box | None
+    score: float
+    instances: int
 
 
 class Sam3:
@@ -139,9 +150,11 @@ class Sam3:
         self,
         pictures: Sequence[Picture],
         recording: Recording,
-        prompts: Sequence[str] | None = None,
+        prompts: Sequence[str] = (Wanted.prompt,),
         *,
         box: Box | None = None,
+        score: float = Wanted.score,
+        instances: int = Wanted.instances,
     ) -> list[list[Segmentation]]:
         """What the prompts find in pictures of one clip.
 
@@ -151,7 +164,10 @@ class Sam3:
         recording : Recording
             For range, matrix, size and rotation.
         prompts : sequence of str, optional
-            That of the settings if not given.
+        score : float
+            Instances of less are dropped, 0-1.
+        instances : int
+            At most, for each prompt, those of the highest score.
         box : tuple of float, optional
             x0, y0, x1, y1 in luma pixels of the stored picture: an example of what is meant, in every picture.
 
@@ -170,11 +186,11 @@ class Sam3:
         """
         if box is not None and importlib.util.find_spec("torchvision") is None:
             raise BadParameters("an example box needs torchvision", hint="Install the build that fits torch.")
-        wanted = [self.settings.prompt] if prompts is None else list(prompts)
+        asked = _Asked(recording, list(prompts), box, score, instances)
         done: list[list[Segmentation]] = []
         while len(done) < len(pictures):
             part = pictures[len(done) : len(done) + self.batch]
-            found = self._tried(part, recording, wanted, box)
+            found = self._tried(part, asked)
             if found is not None:
                 done += found
                 continue
@@ -187,23 +203,19 @@ class Sam3:
             self.batch = len(part) // 2
         return done
 
-    def _tried(
-        self, part: Sequence[Picture], recording: Recording, prompts: list[str], box: Box | None
-    ) -> list[list[Segmentation]] | None:
+    def _tried(self, part: Sequence[Picture], asked: _Asked) -> list[list[Segmentation]] | None:
         """One batch; None where memory did not suffice. What was allocated is let go of with this frame."""
         try:
-            return self._segment(part, recording, prompts, box)
+            return self._segment(part, asked)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             return None
 
-    def _segment(
-        self, part: Sequence[Picture], recording: Recording, prompts: list[str], box: Box | None
-    ) -> list[list[Segmentation]]:
+    def _segment(self, part: Sequence[Picture], asked: _Asked) -> list[list[Segmentation]]:
         import torch
 
-        count = len(part)
+        count, recording, box = len(part), asked.recording, asked.box
         if self.settings.compile:  # few shapes, so that little is compiled
             part = [*part, *[part[-1]] * ((1 << (count - 1).bit_length()) - count)]
         shape = chroma_shape(recording)
@@ -211,7 +223,7 @@ class Sam3:
             pixels = pixel_values(part, recording, self.settings.image_size, self.device, self.dtype)
             vision = self._model.get_vision_features(pixels)
             by_prompt = []
-            for prompt in prompts:
+            for prompt in asked.prompts:
                 features, mask = self.text_features(prompt)
                 given = {
                     "text_embeds": _TextFeatures(features.expand(len(part), -1, -1)),
@@ -222,19 +234,20 @@ class Sam3:
                     given["input_boxes"] = centre.expand(len(part), 1, 4)
                     given["input_boxes_labels"] = torch.ones((len(part), 1), dtype=torch.long, device=self.device)
                 output = self._model(vision_embeds=vision, **given)
-                by_prompt.append([self._read(output, number, recording, shape) for number in range(count)])
+                by_prompt.append([self._read(output, number, asked, shape) for number in range(count)])
         return [list(of_picture) for of_picture in zip(*by_prompt, strict=True)]
 
-    def _read(self, output: Any, number: int, recording: Recording, shape: tuple[int, int]) -> Segmentation:
+    def _read(self, output: Any, number: int, asked: _Asked, shape: tuple[int, int]) -> Segmentation:
         import torch
 
+        recording = asked.recording
         skin = to_chroma(output.semantic_seg[number].float().sigmoid(), recording, shape)[0]
         scores = output.pred_logits[number].float().sigmoid() * output.presence_logits[number].float().sigmoid()
-        top = torch.topk(scores, min(len(scores), 2 * self.settings.instances))
-        chosen = top.indices[top.values > self.settings.score]
+        top = torch.topk(scores, min(len(scores), 2 * asked.instances))
+        chosen = top.indices[top.values > asked.score]
         masks = output.pred_masks[number][chosen].float().sigmoid()
         values = scores[chosen].double().cpu().numpy()
-        kept = without_duplicates((masks > 0.5).cpu().numpy(), values)[: self.settings.instances]
+        kept = without_duplicates((masks > 0.5).cpu().numpy(), values)[: asked.instances]
         boxes = output.pred_boxes[number][chosen].double().cpu().numpy()
         order = torch.from_numpy(kept).to(masks.device)
         return Segmentation(

@@ -13,16 +13,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from media.masks import FrameMask, Instance
+from media.masks import FrameMask
 from mesh.contracts import Recording
-from mesh.errors import BadParameters
 from segmenter.sam3.carry import Chosen, Keyframe, KeyframeChooser, carry
 from segmenter.sam3.cells import Cell, cells, covering
 from segmenter.sam3.flow import FlowPicture, flow_picture
-from segmenter.sam3.instances import compose, pick, without_specks
-from segmenter.sam3.model import Box, Sam3, Segmentation
+from segmenter.sam3.instances import compose, without_specks
+from segmenter.sam3.model import Segmentation
 from segmenter.sam3.pictures import Picture
-from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.settings import Wanted
 
 HELD_BYTES = 256 << 20  # most bytes of whole pictures that wait for a batch to be full
 
@@ -50,20 +49,21 @@ class Drift:
     iou: float
 
 
-@dataclass(frozen=True)
-class Picked:
-    """The instance that a user means.
+class Model(Protocol):
+    """Finds what a prompt names: `segmenter.sam3.model.Sam3`, or the process that holds it."""
 
-    Attributes
-    ----------
-    labels : uint8[h, w]
-        1 where it is, at chroma resolution.
-    instance : Instance
-        Its label is 1.
-    """
+    @property
+    def batch(self) -> int: ...
 
-    labels: NDArray[np.uint8]
-    instance: Instance
+    def segment(
+        self,
+        pictures: Sequence[Picture],
+        recording: Recording,
+        prompts: Sequence[str] = ...,
+        *,
+        score: float = ...,
+        instances: int = ...,
+    ) -> list[list[Segmentation]]: ...
 
 
 @dataclass
@@ -82,9 +82,8 @@ class Sam3Segmenter:
 
     Parameters
     ----------
-    model : Sam3
-    settings : Sam3Settings, optional
-        Those of the model if not given.
+    model : Model
+    wanted : Wanted, optional
 
     Attributes
     ----------
@@ -94,38 +93,11 @@ class Sam3Segmenter:
         How many pictures the last call of `segment` gave to the model.
     """
 
-    def __init__(self, model: Sam3, settings: Sam3Settings | None = None) -> None:
+    def __init__(self, model: Model, wanted: Wanted | None = None) -> None:
         self.model = model
-        self.settings = settings or model.settings
+        self.wanted = wanted or Wanted()
         self.drift: list[Drift] = []
         self.keyframes = 0
-
-    @classmethod
-    def open(cls, settings: Sam3Settings | None = None, recording: Recording | None = None) -> Sam3Segmenter:
-        """Find the weights, load them and warm up: ready when this returns.
-
-        Parameters
-        ----------
-        settings : Sam3Settings, optional
-            From the environment if not given.
-        recording : Recording, optional
-            Of the size that is expected; 640x480 if not given.
-
-        Raises
-        ------
-        MissingWeights, BadParameters
-            As `Sam3.load`.
-        OutOfMemory
-            If not even one picture fits onto the device.
-        """
-        segmenter = cls(Sam3.load(settings))
-        segmenter.model.warm_up(recording or _usual_recording())
-        return segmenter
-
-    @property
-    def ready(self) -> bool:
-        """Whether the model was warmed up."""
-        return self.model.ready
 
     def segment(
         self,
@@ -134,8 +106,6 @@ class Sam3Segmenter:
         recording: Recording,
         first: int = 0,
         last: int | None = None,
-        *,
-        prompt: str | None = None,
     ) -> Iterator[FrameMask]:
         """Masks of the frames `first` to `last` (excluded).
 
@@ -149,13 +119,11 @@ class Sam3Segmenter:
             For range, matrix, size and rotation.
         first, last : int, optional
             Indices in the clip; all of it if not given.
-        prompt : str, optional
-            That of the settings if not given.
 
         Yields
         ------
         FrameMask
-            One for each frame, in order, at chroma resolution, with the identity for a transform. Labels are those of
+            One for each frame, in order, at chroma resolution. Labels are those of
             one instance throughout a cell; who is who from cell to cell is for `people` to say.
 
         Raises
@@ -168,9 +136,8 @@ class Sam3Segmenter:
             If the prompt is empty or too long.
         """
         stop = len(times) if last is None else last
-        wanted = covering(cells(times, self.settings.cell_seconds), first, stop)
+        wanted = covering(cells(times, self.wanted.cell_seconds), first, stop)
         self.drift, self.keyframes = [], 0
-        words = prompt or self.settings.prompt
         waiting: list[_Waiting] = []
         pending: list[tuple[_Waiting, int, Frame]] = []
         shared: Keyframe | None = None  # the mask of the keyframe that closed one cell and opens the next
@@ -185,7 +152,7 @@ class Sam3Segmenter:
             held = sum(frame.y.size * 3 // 2 for _, _, frame in pending)
             if len(pending) < self.model.batch and held < HELD_BYTES and entry.cell is not wanted[-1]:
                 continue
-            self._fill(pending, recording, words)
+            self._fill(pending, recording)
             pending = []
             for done in waiting:
                 for mask, index in self._masks(done, shared, size):
@@ -201,7 +168,7 @@ class Sam3Segmenter:
         source = iter(frames)
         before: tuple[Frame, FlowPicture] | None = None  # the last one that came: a cell's closing keyframe
         for cell in wanted:
-            chooser = KeyframeChooser(self.settings.keyframes, self.settings.cell_seconds)
+            chooser = KeyframeChooser(self.wanted.keyframes, self.wanted.cell_seconds)
             pictures: list[FlowPicture] = []
             keys: list[Frame] = []
             for index in cell.frames:
@@ -214,11 +181,18 @@ class Sam3Segmenter:
             span = np.asarray(times[cell.first : cell.closing + 1])
             yield _Waiting(cell, span, pictures, chooser.chosen), keys
 
-    def _fill(self, pending: Sequence[tuple[_Waiting, int, Frame]], recording: Recording, prompt: str) -> None:
-        found = self.model.segment([frame for _, _, frame in pending], recording, [prompt])
+    def _fill(self, pending: Sequence[tuple[_Waiting, int, Frame]], recording: Recording) -> None:
+        wanted = self.wanted
+        found = self.model.segment(
+            [frame for _, _, frame in pending],
+            recording,
+            [wanted.prompt],
+            score=wanted.score,
+            instances=wanted.instances,
+        )
         self.keyframes += len(pending)
         for (entry, place, _), (segmentation,) in zip(pending, found, strict=True):
-            entry.keyframes[place] = keyframe_of(segmentation, self.settings.mask)
+            entry.keyframes[place] = keyframe_of(segmentation, self.wanted.mask)
 
     def _masks(
         self, entry: _Waiting, shared: Keyframe | None, size: tuple[int, int]
@@ -234,54 +208,6 @@ class Sam3Segmenter:
             index = entry.cell.first + place
             if index < entry.cell.last:
                 yield compose(carried.skin, carried.instances, carried.ids, carried.confidences, size), index
-
-    def pick(
-        self,
-        frame: Frame,
-        recording: Recording,
-        *,
-        point: tuple[float, float] | None = None,
-        box: Box | None = None,
-        prompt: str | None = None,
-    ) -> Picked:
-        """The instance that a user means by a click or a box.
-
-        Parameters
-        ----------
-        frame : Frame
-            The one that was shown.
-        recording : Recording
-        point : tuple of float, optional
-            x, y in luma pixels of the stored picture (`segmenter.living_skin.point.stored_point`).
-        box : tuple of float, optional
-            x0, y0, x1, y1 in luma pixels of the stored picture.
-        prompt : str, optional
-            That of the settings if not given.
-
-        Returns
-        -------
-        Picked
-
-        Raises
-        ------
-        BadParameters
-            If nothing of the prompt's kind lies there.
-        ValueError
-            If not exactly one of `point` and `box` is given.
-        """
-        words = prompt or self.settings.prompt
-        ((found,),) = self.model.segment([frame], recording, [words])
-        keyframe = keyframe_of(found, self.settings.mask)
-        masks = keyframe.instances > 0.5
-        chosen = pick(masks, keyframe.scores, point=point, box=box)
-        if chosen is None:
-            raise BadParameters(
-                f"SAM 3 sees no '{words}' there", hint="Choose another spot, or another prompt, or name none."
-            )
-        mask = masks[chosen]
-        size = (recording.width, recording.height)
-        whole = compose(mask, keyframe.instances[chosen][None], [1], [float(keyframe.scores[chosen])], size)
-        return Picked(whole.labels, whole.instances[0])
 
 
 def keyframe_of(found: Segmentation, mask: str = "semantic") -> Keyframe:
@@ -331,10 +257,3 @@ def _frame(source: Iterator[Frame], index: int, recording: Recording) -> Frame:
         if frame.index > index:
             break
     raise ValueError(f"frame {index} is needed for a cell and did not come")
-
-
-def _usual_recording() -> Recording:
-    return Recording(
-        duration_s=1.0, frames=1, width=640, height=480, fps=30.0, variable_rate=False, codec="rawvideo",
-        container="raw", pixel_format="yuv420p",
-    )  # fmt: skip

@@ -21,7 +21,7 @@ from segmenter.sam3.instances import compose, without_specks
 from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
 from segmenter.sam3.model import out_of_memory
 from segmenter.sam3.pictures import Picture, pixel_values, to_chroma
-from segmenter.sam3.settings import Sam3Settings
+from segmenter.sam3.settings import Sam3Settings, Wanted
 
 CONDITIONING = 64  # corrected frames whose object pointers are kept, half a minute of 30 frames a second; see `prune`
 _FRAME_WISE = ("obj_id_to_tracker_score_frame_wise", "suppressed_obj_ids")
@@ -38,16 +38,19 @@ class Sam3Tracker:
     tokenizer : callable
         A tokenizer of `transformers`.
     settings : Sam3Settings
-        `instances` bounds how many objects are tracked at once.
+    instances : int
+        How many objects are tracked at once, at most.
     """
 
-    def __init__(self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings, instances: int = Wanted.instances
+    ) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(self.device)
         self.tokenizer = tokenizer
         self.model = model.to(self.device, self.dtype).eval()
-        self.model.max_num_objects = settings.instances
+        self.model.max_num_objects = instances
         if settings.compile:
             self.model.detector_model.vision_encoder.compile(dynamic=False)
 
@@ -64,7 +67,7 @@ class Sam3Tracker:
         model, tokenizer = load_pretrained(settings, video=True)
         return cls(model, tokenizer, settings)
 
-    def start(self, recording: Recording, prompts: Sequence[str] | None = None, *, bounded: bool = True) -> Track:
+    def start(self, recording: Recording, prompts: Sequence[str] = (Wanted.prompt,), *, bounded: bool = True) -> Track:
         """Begin to track in a clip.
 
         Parameters
@@ -72,7 +75,6 @@ class Sam3Tracker:
         recording : Recording
             For range, matrix, size and rotation.
         prompts : sequence of str, optional
-            That of the settings if not given.
         bounded : bool
             False keeps all state, as `transformers` does: for comparison.
 
@@ -81,7 +83,7 @@ class Sam3Tracker:
         BadParameters
             If a prompt is empty or too long.
         """
-        return Track(self, recording, [self.settings.prompt] if prompts is None else list(prompts), bounded)
+        return Track(self, recording, list(prompts), bounded)
 
 
 class Track:
