@@ -111,12 +111,14 @@ def ideal_magnified(settings: PhantomSettings, gain: float) -> Iterator[Rendered
     return render(settings, gain)
 
 
-def masks(settings: PhantomSettings) -> Iterator[NDArray[np.uint8]]:
+def masks(settings: PhantomSettings, *, heads: bool = False) -> Iterator[NDArray[np.uint8]]:
     """Where the skin is in every frame, at chroma resolution of the stored picture.
 
     Parameters
     ----------
     settings : PhantomSettings
+    heads : bool
+        Only that of heads, without neck and shoulders: the truth of a segmenter of faces.
 
     Yields
     ------
@@ -137,7 +139,7 @@ def masks(settings: PhantomSettings) -> Iterator[NDArray[np.uint8]]:
             covered = one.chroma.move(cover, mine) > 0.5
             here = labels[y0:y1, x0:x1]
             here[covered] = 0
-            if one.part.person is not None:
+            if one.part.person is not None and (one.part.head is not None or not heads):
                 skin = one.chroma.move(one.chroma.warp(texture, mine), mine) > 0.5
                 here[covered & skin] = one.part.person + 1
         yield np.ascontiguousarray(np.rot90(labels, turns))
