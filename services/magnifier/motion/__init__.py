@@ -10,7 +10,7 @@ How a segment is made
 ---------------------
 A worker makes one object a segment and shows it every decoded frame of [t0 - before, t1 + after] in order of time::
 
-    support = support_s(settings, rate_hz)         # (before, after) in seconds, without any frame
+    support = support_s(settings)                  # (before, after) in seconds
     method = make_method(settings, rate_hz, (height, width), span=(t0, t1))
     for frame in frames:                           # media.decode.Frame, or anything with index, time, y, u, v
         for magnified in method.push(frame, weights):
@@ -28,6 +28,19 @@ stated there.
 work on a recording: call it before the job starts.
 """
 
-from magnifier.motion.method import Frame, Magnified, Method, Settings, check_motion, make_method, support_s
+from magnifier.motion.protocol import Frame, Magnified, Method
+from magnifier.motion.registry import check_motion, make_method, support_s
+from magnifier.motion.settings import AccelerationSettings, EulerianMotionSettings, PhaseSettings, Settings
 
-__all__ = ["Frame", "Magnified", "Method", "Settings", "check_motion", "make_method", "support_s"]
+__all__ = [
+    "AccelerationSettings",
+    "EulerianMotionSettings",
+    "Frame",
+    "Magnified",
+    "Method",
+    "PhaseSettings",
+    "Settings",
+    "check_motion",
+    "make_method",
+    "support_s",
+]

@@ -1,11 +1,9 @@
-"""The protocol of a method of motion magnification, and the one place that knows which methods there are."""
+"""The protocol of a method of motion magnification: what it is shown, what it gives out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from magnifier.motion.settings import Settings
 
 
 class Frame(Protocol):
@@ -60,44 +58,3 @@ class Method(Protocol):
     def finish(self) -> list[Magnified]:
         """The frames that still wait, when there are no more to show."""
         ...
-
-
-def support_s(settings: Settings, rate_hz: float) -> tuple[float, float]:
-    """Seconds before and after a frame of which the method has to see the frames."""
-    raise NotImplementedError
-
-
-def check_motion(settings: Settings, rate_hz: float, size: tuple[int, int]) -> None:
-    """Refuse settings that cannot work on a recording, in words that say what to change.
-
-    Parameters
-    ----------
-    settings : Settings
-    rate_hz : float
-        Mean frame rate of the recording, `plan.grid.rate_hz`.
-    size : (int, int)
-        Height and width in px.
-
-    Raises
-    ------
-    ValueError
-    """
-    raise NotImplementedError
-
-
-def make_method(
-    settings: Settings, rate_hz: float, size: tuple[int, int], span: tuple[float, float] | None = None, threads: int = 1
-) -> Method:
-    """A method for one segment: frames with span[0] <= time < span[1] come out, all of them without a span.
-
-    Parameters
-    ----------
-    settings : Settings
-    rate_hz, size
-        As in `check_motion`.
-    span : (float, float), optional
-        Seconds.
-    threads : int
-        How many may be used at once; changes no bit.
-    """
-    raise NotImplementedError
