@@ -21,13 +21,13 @@ OTHER = 0.3  # a chroma ratio that differs from the face's by so much of it is n
 _DARK = 0.5  # nor is what has less than this part of its luma: hair, beard, frames of glasses
 _WHITE = 245  # levels of luma: clipped
 _FACING = 0.5  # cosine of the angle to the line of sight: what is turned further away is not judged
-_HALF_WIDTH = 98.0  # of the head as a cylinder, canonical px
+_HALF_WIDTH = 87.0  # of the head as a cylinder, canonical px
 _BLACK = 16.0
 # The oval, eyes, brows and mouth of the canonical face, canonical px: what must be skin lies in it, and outside them.
-_OVAL = (128.0, 128.0, 84.0, 98.0)  # x, y, half width, half height
+_OVAL = (128.0, 134.0, 74.0, 87.0)  # x, y, half width, half height
 _FEATURES = (
-    (84.0, 78.0, 32.0, 24.0), (172.0, 78.0, 32.0, 24.0),  # eyes with brows
-    (128.0, 174.0, 40.0, 18.0), (128.0, 146.0, 28.0, 9.0),  # mouth, nostrils
+    (89.0, 90.0, 28.0, 21.0), (167.0, 90.0, 28.0, 21.0),  # eyes with brows
+    (128.0, 175.0, 35.0, 16.0), (128.0, 150.0, 25.0, 8.0),  # mouth, nostrils
 )  # fmt: skip
 
 
@@ -134,9 +134,9 @@ def at(skin: Skin, transform: NDArray[np.float64], rows: slice, columns: slice) 
     x = 2.0 * np.arange(columns.start, columns.stop) + 1  # centres of the samples in luma px
     y = 2.0 * np.arange(rows.start, rows.stop) + 1
     (a, b, c), (d, e, f) = (transform / CELL).tolist()
-    column = np.clip((a * x + c)[None, :] + (b * y)[:, None], 0, CELLS - 1).astype(np.intp)
-    row = np.clip((d * x + f)[None, :] + (e * y)[:, None], 0, CELLS - 1).astype(np.intp)
-    found: NDArray[np.bool_] = skin.cells[row, column]
+    column = np.clip((a * x + c + 1)[None, :] + (b * y)[:, None], 0, CELLS + 1).astype(np.intp)
+    row = np.clip((d * x + f + 1)[None, :] + (e * y)[:, None], 0, CELLS + 1).astype(np.intp)
+    found: NDArray[np.bool_] = np.pad(skin.cells, 1)[row, column]  # outside the canonical face nothing is its skin
     return found
 
 
@@ -177,4 +177,4 @@ def _across() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _below() -> NDArray[np.bool_]:
-    return np.asarray(_blocks()[..., 1] > 132)
+    return np.asarray(_blocks()[..., 1] > 137)

@@ -1,8 +1,8 @@
 """The canonical face: the same piece of skin always lies at the same place of it, however the head is held.
 
 Where the points lie is the mesh of the phantom's head seen from the front (mean over its six skin tones, made
-symmetric); any face of usual proportions would do, for it only gives places a name. Its width from ear to ear is 190
-of 256, and y grows downwards.
+symmetric); any face of usual proportions would do, for it only gives places a name. Its width from ear to ear is 168
+of 256, so that there is room for what lies around it when it turns; y grows downwards.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _MIDDLE = 128.0
 # Points that neither the jaw nor lids and brows move, none near the limb, which a plane cannot follow when the head
 # turns. Of pairs, right and left of the person: half their distance.
 _PAIRS = {
-    (33, 263): (61.1, 88.4),  # outer corners of the eyes
-    (133, 362): (23.6, 90.6),  # inner corners
-    (50, 280): (65.1, 130.9),
-    (205, 425): (53.4, 141.5),
-    (98, 327): (21.1, 145.6),  # wings of the nose
-    (103, 332): (67.8, 33.8),
-    (67, 297): (47.5, 26.3),
-    (117, 346): (70.8, 110.8),
+    (33, 263): (54.0, 99.0),  # outer corners of the eyes
+    (133, 362): (20.9, 100.9),  # inner corners
+    (50, 280): (57.6, 136.6),
+    (205, 425): (47.2, 145.9),
+    (98, 327): (18.7, 149.6),  # wings of the nose
+    (103, 332): (59.9, 50.7),
+    (67, 297): (42.0, 44.1),
+    (117, 346): (62.6, 118.8),
 }
-_MIDLINE = {10: 22.1, 151: 42.6, 9: 64.7, 8: 75.4, 168: 84.1, 6: 93.5, 197: 102.8, 195: 111.6, 2: 148.9}
+_MIDLINE = {10: 40.4, 151: 58.5, 9: 78.0, 8: 87.5, 168: 95.2, 6: 103.5, 197: 111.7, 195: 119.5, 2: 152.5}
 
 
 def _table() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -36,7 +36,7 @@ def _table() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 
 POINTS, PLACES = _table()
-_HALF_WIDTH = 98.0  # of the head as a cylinder around its height, canonical px
+_HALF_WIDTH = 87.0  # of the head as a cylinder around its height, canonical px
 _LEAST = 0.05  # weight of a point that is turned away
 
 

@@ -14,12 +14,13 @@ from mesh.contracts import Recording
 from segmenter.face import canonical, obstruction
 from segmenter.face.appearance import Skin, at, skin_of
 from segmenter.face.obstruction import Look
-from segmenter.face.pose import motion_of, pose_of
-from segmenter.face.regions import skin, window
+from segmenter.face.pose import axes, motion_of, pose_of
+from segmenter.face.regions import outline, skin, window
 from segmenter.face.tracks import Sample, Smoothed, chain, present, smooth
 
 _TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
 _NEAR_S = 0.25  # a sample so near lends its judgement of skin to the frame
+_SAME_VIEW_DEG = 10.0  # colours of a head that has turned more are not averaged: another side of it is seen
 _LOOK_S = 0.25  # half width over which confidence is averaged
 
 
@@ -86,13 +87,16 @@ class Painter:
             return self._judged[sample.time, number]
         # the average must lie within reach of the frame
         span = (self._reach - max(away, _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
+        yaw = sample.faces[number].look.yaw_deg
         faces = [face for _, face in chain(sample, number, sample.time - span, sample.time + span)]
+        faces = [face for face in faces if abs(face.look.yaw_deg - yaw) < _SAME_VIEW_DEG]
         total = np.stack([face.colors for face in faces]).sum(axis=0, dtype=np.int64)
-        return skin_of(total, len(faces), float(np.mean([face.look.yaw_deg for face in faces])))
+        return skin_of(total, len(faces), yaw)
 
     def _part(self, smoothed: Smoothed, judged: Skin, look: Look) -> Part | None:
         points = smoothed.points
-        rows, columns = window(points[:, :2] / 2, self._shape)
+        around = outline(points, axes(points)) / 2
+        rows, columns = window(around, self._shape)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return None
         pose = pose_of(points)
@@ -100,7 +104,7 @@ class Painter:
             transform = canonical.fit(points, pose.yaw)
         except ValueError:
             return None
-        inside = skin(points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
+        inside = skin(around, points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
         down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if not down.size:
             return None

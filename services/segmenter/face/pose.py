@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 # right and left of the person, at the same height and depth: corners of the eyes, temples, ears, cheeks
 _ACROSS = ((33, 263), (127, 356), (234, 454), (162, 389), (93, 323))
 _DOWN = ((10, 152), (109, 148), (338, 377))  # hair line and chin, at the same depth in a face looking straight ahead
+_RIGHT, _LEFT = (np.array(side) for side in zip(*_ACROSS, strict=True))
+_HIGH, _LOW = (np.array(end) for end in zip(*_DOWN, strict=True))
 _STEP_S = 0.05  # over which a turn is measured
 
 
@@ -61,12 +63,17 @@ def axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
     float64[3, 3]
         A rotation.
     """
-    across = np.sum([points[left] - points[right] for right, left in _ACROSS], axis=0)
-    down = np.sum([points[low] - points[high] for high, low in _DOWN], axis=0)
-    across = across / np.linalg.norm(across)
+    across = (points[_LEFT] - points[_RIGHT]).sum(axis=0)
+    down = (points[_LOW] - points[_HIGH]).sum(axis=0)
+    across = across / _length(across)
     down = down - across * (across * down).sum()
-    down = down / np.linalg.norm(down)
-    return np.stack([across, down, np.cross(across, down)])
+    down = down / _length(down)
+    (a, b, c), (d, e, f) = across.tolist(), down.tolist()
+    return np.array([[a, b, c], [d, e, f], [b * f - c * e, c * d - a * f, a * e - b * d]])
+
+
+def _length(vector: NDArray[np.float64]) -> float:
+    return max(float(np.sqrt((vector * vector).sum())), 1e-12)
 
 
 def pose_of(points: NDArray[np.float64]) -> Pose:
@@ -91,12 +98,12 @@ def motion_of(points: NDArray[np.float64], velocity: NDArray[np.float64]) -> Mot
     -------
     Motion
     """
-    turned = axes(points + _STEP_S * velocity) @ axes(points).T
-    angle = np.arccos(np.clip((np.trace(turned) - 1) / 2, -1, 1))
+    cosine = ((axes(points + _STEP_S * velocity) * axes(points)).sum() - 1) / 2  # from the trace of the rotation
+    angle = np.arccos(np.clip(cosine, -1, 1))
     speed = np.sqrt(np.mean(np.sum(velocity[:, :2] ** 2, axis=1)))
     return Motion(float(np.rad2deg(angle)) / _STEP_S, float(speed) / width_of(points))
 
 
 def width_of(points: NDArray[np.float64]) -> float:
     """From ear to ear in px, as if the face were seen from the front."""
-    return max(float(np.linalg.norm(points[454] - points[234])), 1e-6)
+    return max(_length(points[454] - points[234]), 1e-6)

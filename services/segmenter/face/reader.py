@@ -59,7 +59,7 @@ class FaceReader:
             return None
         colors = appearance.colors(mesh, transform)
         seen = appearance.skin_of(colors.astype(np.int64), 1, pose.yaw)
-        oval = mesh.points[np.array(OVAL), :2]
+        oval = mesh.points[list(OVAL), :2]
         look = Look(
             detection=score,
             presence=mesh.presence,

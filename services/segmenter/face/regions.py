@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,25 +24,31 @@ HOLES = {
     "left brow": _LEFT_BROW,
     "mouth": _LIPS,
 }
+_OVAL = np.array(OVAL)
+_HOLES, _HOLE_SIZES = np.concatenate([np.array(hole) for hole in HOLES.values()]), tuple(map(len, HOLES.values()))
+# How much wider, higher above and lower below its middle a face is than the oval of its mesh.
+_WIDER, _HIGHER, _LOWER = 1.09, 1.20, 1.06
+_SIDE = 0.45  # depth of a head's side that may be seen, in widths of the oval
+_SHIFTS = (0.0, 0.5, 1.0)
 
 # Regions of the canonical face, in canonical px. Right and left are the person's.
-_CHEEK = ((44, 112), (68, 108), (94, 110), (98, 124), (92, 142), (82, 154), (74, 170), (58, 172), (48, 156), (42, 132))
+_CHEEK = ((54, 120), (75, 116), (98, 118), (101, 130), (96, 146), (87, 157), (80, 171), (66, 173), (57, 159), (52, 138))
 REGIONS: dict[str, tuple[tuple[int, int], ...]] = {
     "forehead": (
-        (62, 48), (72, 38), (98, 30), (128, 27), (158, 30), (184, 38), (194, 48),
-        (172, 51), (146, 58), (128, 60), (110, 58), (84, 51),
+        (70, 63), (78, 54), (101, 47), (128, 45), (155, 47), (178, 54), (186, 63),
+        (167, 66), (144, 72), (128, 74), (112, 72), (89, 66),
     ),
     "right_cheek": _CHEEK,
     "left_cheek": tuple((256 - x, y) for x, y in _CHEEK),
-    "nose": ((118, 86), (138, 86), (141, 110), (152, 134), (149, 146), (107, 146), (104, 134), (115, 110)),
+    "nose": ((119, 97), (137, 97), (139, 118), (149, 139), (147, 150), (109, 150), (107, 139), (117, 118)),
     "chin": (
-        (94, 194), (112, 198), (128, 199), (144, 198), (162, 194),
-        (166, 208), (150, 222), (128, 228), (106, 222), (90, 208),
+        (98, 192), (114, 196), (128, 197), (142, 196), (158, 192),
+        (162, 205), (147, 217), (128, 222), (109, 217), (94, 205),
     ),
 }  # fmt: skip
 
 
-def fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+def fill(corners: NDArray[np.float64], sizes: tuple[int, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Where the samples of a plane lie inside one of some polygons.
 
     A sample counts by its centre, and lies inside where a polygon winds around it, so polygons may overlap, and one
@@ -48,8 +56,10 @@ def fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray
 
     Parameters
     ----------
-    polygons : list of float64[n, 2]
-        Corners x, y in samples counted from the plane's left and upper edge.
+    corners : float64[n, 2]
+        x, y in samples counted from the plane's left and upper edge, of one polygon after the other.
+    sizes : tuple of int
+        Corners of each polygon; their sum is n.
     shape : tuple of int
         Height and width of the plane.
 
@@ -58,43 +68,79 @@ def fill(polygons: list[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray
     bool[height, width]
     """
     height, width = shape
-    begin = np.concatenate(polygons)
-    end = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
-    way = np.concatenate([np.full(len(polygon), _way(polygon), np.int8) for polygon in polygons])
+    starts, following = _edges(sizes)
+    x0, y0 = corners[:, 0], corners[:, 1]
+    x1, y1 = x0[following], y0[following]
+    # all polygons are made to wind the same way, so that none takes another away
+    way = np.repeat(np.where(np.add.reduceat(x0 * y1 - x1 * y0, starts) >= 0, 1, -1), sizes)
     # an edge crosses the middle line of row r where low <= r + 1/2 < high
-    low = np.ceil(np.minimum(begin[:, 1], end[:, 1]) - 0.5).clip(0, height).astype(np.intp)
-    high = np.ceil(np.maximum(begin[:, 1], end[:, 1]) - 0.5).clip(0, height).astype(np.intp)
-    count = high - low
-    edge = np.repeat(np.arange(len(begin)), count)
-    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + low[edge]
-    rise = (end - begin)[edge]
-    x = begin[edge, 0] + (row + 0.5 - begin[edge, 1]) / rise[:, 1] * rise[:, 0]
+    first, last = (np.ceil(y - 0.5).clip(0, height).astype(np.intp) for y in (y0, y1))
+    low, count = np.minimum(first, last), np.abs(last - first)
+    way = np.where(last > first, way, -way)
+    edge = np.repeat(np.arange(len(corners)), count)
+    row = np.arange(len(edge)) + (low - np.cumsum(count) + count)[edge]
+    slope = (x1 - x0) / np.where(count > 0, y1 - y0, 1.0)
+    x = x0[edge] + (row + 0.5 - y0[edge]) * slope[edge]
     column = np.ceil(x - 0.5).clip(0, width).astype(np.intp)
-    winding = np.zeros((height, width + 1), np.int8)
-    np.add.at(winding, (row, column), np.where(rise[:, 1] > 0, way[edge], -way[edge]))
-    return np.asarray(np.cumsum(winding[:, :-1], axis=1, dtype=np.int8) != 0)
+    winding = np.bincount(row * (width + 1) + column, way[edge], height * (width + 1))
+    whole = winding.astype(np.int8).reshape(height, width + 1)
+    return np.asarray(np.cumsum(whole[:, :-1], axis=1, dtype=np.int8) != 0)
 
 
-def _way(polygon: NDArray[np.float64]) -> int:
-    """1 or -1: so that all polygons wind the same way, and none takes another away."""
-    x, y = polygon[:, 0], polygon[:, 1]
-    return 1 if float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum()) >= 0 else -1
+@lru_cache(maxsize=8)
+def _edges(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each polygon starts, and which corner follows each corner."""
+    starts = np.cumsum((0, *sizes[:-1]))
+    following = np.concatenate(
+        [start + (np.arange(size) + 1) % size for start, size in zip(starts, sizes, strict=True)]
+    )
+    return starts, following
 
 
-def window(points: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of a plane that the oval of a face touches; empty slices where it lies outside."""
-    oval = points[np.array(OVAL)]
-    (left, top), (right, bottom) = oval.min(axis=0), oval.max(axis=0)
+def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where skin of the face may be: the mesh's oval, widened to hair line, ears and edge of the jaw.
+
+    The oval runs a little inside of the face. Of a turned head the side that came into view is added, by shifting
+    the oval towards the back of the head. What of it is hair, cloth or wall is for `appearance` to say.
+
+    Parameters
+    ----------
+    points : float64[468, 3]
+        Of the mesh.
+    head : float64[3, 3]
+        Its axes, as `pose.axes` has them.
+
+    Returns
+    -------
+    float64[36 k, 2]
+        k polygons of the oval's corners, whose union it is, x and y in the units of the points.
+    """
+    oval = points[_OVAL]
+    middle = oval.mean(axis=0)
+    along = (oval - middle) @ head.T
+    wide = np.array([_WIDER, 1.0, 1.0]) * along
+    wide[:, 1] *= np.where(along[:, 1] < 0, _HIGHER, _LOWER)
+    grown = (middle + wide @ head)[:, :2]
+    down, back = head[1, :2], head[2, :2] * (_SIDE * np.ptp(along[:, 0]))
+    back = back - down * ((back * down).sum() / max((down * down).sum(), 1e-12))  # a nod shows no more of the face
+    return np.concatenate([grown + part * back for part in _SHIFTS])
+
+
+def window(corners: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a plane that polygons touch; empty slices where they lie outside."""
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
     rows = slice(*(int(np.clip(v, 0, shape[0])) for v in (np.floor(top), np.ceil(bottom))))
     columns = slice(*(int(np.clip(v, 0, shape[1])) for v in (np.floor(left), np.ceil(right))))
     return rows, columns
 
 
-def skin(points: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.bool_]:
-    """The skin of a face in a part of a plane: inside its oval, outside of eyes, brows and mouth.
+def skin(around: NDArray[np.float64], points: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.bool_]:
+    """The skin of a face in a part of a plane: inside its outline, outside of eyes, brows and mouth.
 
     Parameters
     ----------
+    around : float64[36 k, 2]
+        Its outline, in samples of the plane.
     points : float64[468, 2]
         Of the mesh, in samples of the plane.
     rows, columns : slice
@@ -106,6 +152,6 @@ def skin(points: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np
         Of the part.
     """
     shape = (rows.stop - rows.start, columns.stop - columns.start)
-    own = points - np.array([columns.start, rows.start])
-    holes = fill([own[np.array(hole)] for hole in HOLES.values()], shape)
-    return fill([own[np.array(OVAL)]], shape) & ~holes
+    corner = np.array([columns.start, rows.start])
+    holes = fill(points[_HOLES] - corner, _HOLE_SIZES, shape)
+    return fill(around - corner, (len(OVAL),) * (len(around) // len(OVAL)), shape) & ~holes
