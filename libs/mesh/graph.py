@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
 from mesh.contracts import Job, Plan, Task
 from mesh.names import BlobName, upload_name
-from mesh.parameters import Parameters
+from mesh.parameters import COLOUR_FIELDS, Parameters
 
 SKIN_SECONDS = 10.0  # the reference colour is found in the first ten seconds of a clip
+FIELD_SECONDS = 2.5  # fields of colour are filtered over +- 2.5 s
+FINEST_FIELD_PX = 16  # patches of a field that is stored; the fields of finer ones are larger than the coded chunk
 KEY_SECONDS = 1.0  # the chroma key is decided on chroma averaged over +- 1 s
 
 Need = tuple[str, int]  # the kind of a blob and its index
@@ -41,6 +44,8 @@ class Stage:
         `(plan, parameters, index) -> needs`; `plan` is None for `split` alone.
     version : int
         Raised when the stage computes something else from the same inputs, so that old blobs are not reused.
+    wanted : callable
+        Whether a job with these parameters needs the stage at all.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Stage:
     after: tuple[str, ...]
     inputs: Callable[[Plan, Parameters, int], list[Need]]
     version: int = 1
+    wanted: Callable[[Parameters], bool] = lambda _: True
 
     @property
     def kind(self) -> str:
@@ -85,6 +91,36 @@ def mask_support(parameters: Parameters) -> Span:
     return before, after
 
 
+def butterworth_half_length_s(low_hz: float, high_hz: float) -> float:
+    """Seconds after which the impulse response of a zero-phase Butterworth band-pass of order 2 is below -60 dB.
+
+    Its slowest pole decays with exp(-pi (high - low) t / sqrt 2) in a narrow band, with exp(-2 pi low t / sqrt 2) in a
+    wide one; ln 1000 = 6.9, and some more for the polynomial in front.
+    """
+    return 8.4 / (math.pi / math.sqrt(2) * min(high_hz - low_hz, 2 * low_hz))
+
+
+def segment_support(parameters: Parameters) -> Span:
+    """Seconds before and after a frame that its magnified form depends on; infinite for a filter of the whole clip."""
+    if parameters.magnify not in COLOUR_FIELDS:
+        return 0.0, 0.0
+    if parameters.band == "fixed" and parameters.magnify != "acceleration-colour":
+        if parameters.temporal_filter == "ideal":
+            return math.inf, math.inf
+        if parameters.temporal_filter == "butterworth":
+            # where the rate follows a person the window of that fits in, too
+            longest = butterworth_half_length_s(*parameters.magnify_band_hz)
+            return longest, longest
+    return FIELD_SECONDS, FIELD_SECONDS
+
+
+def fields_travel(parameters: Parameters) -> bool:
+    """Whether fields are coarse enough to be blobs; finer ones are made again from the chunks around a segment."""
+    if parameters.magnify == "patch":
+        return parameters.magnify_patch >= FINEST_FIELD_PX or segment_support(parameters)[0] == math.inf
+    return parameters.magnify in COLOUR_FIELDS
+
+
 def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     start = plan.chunks[0].t0
     first = _overlapping(plan, start, start + SKIN_SECONDS)
@@ -113,8 +149,15 @@ def _pulse(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     return [("plan", 0), ("skin", 0), ("people", 0), *_all(plan, "trace")]
 
 
+def _field(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("chunk", index), ("mask", index)]
+
+
 def _segment(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
-    return [("plan", 0), ("pulse", 0), ("chunk", index), ("mask", index)]
+    around = _around(plan, index, segment_support(parameters))
+    if fields_travel(parameters):
+        return [("plan", 0), ("pulse", 0), ("chunk", index), ("mask", index), *(("field", k) for k in around)]
+    return [("plan", 0), ("pulse", 0), *((kind, k) for k in around for kind in ("chunk", "mask"))]
 
 
 def _result(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
@@ -184,11 +227,34 @@ STAGES: dict[str, Stage] = {
             version=2,
         ),
         Stage(
+            "field",
+            "magnifier",
+            True,
+            ("magnify", "region", "magnify_patch", "pyramid_level"),
+            ("mask",),
+            _field,
+            wanted=fields_travel,
+        ),
+        Stage(
             "segment",
             "magnifier",
             True,
-            ("magnify", "gain", "luma", "facehr_delta", "facehr_multiplier", "crf", "lossless"),
-            ("pulse",),
+            (
+                "gain",
+                "luma",
+                "band",
+                "magnify_low_hz",
+                "magnify_high_hz",
+                "temporal_filter",
+                "chrom_attenuation",
+                "compat",
+                "layout",
+                "facehr_delta",
+                "facehr_multiplier",
+                "crf",
+                "lossless",
+            ),
+            ("pulse", "field"),
             _segment,
         ),
         Stage("result", "magnifier", False, (), ("segment",), _result),

@@ -6,7 +6,21 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Preset = Literal["default", "facehr", "lossless"]
+Preset = Literal["default", "facehr", "lossless", "evm-face", "evm-face2", "evm-baby2"]
+COLOUR_FIELDS = frozenset({"patch", "eulerian-colour", "acceleration-colour"})  # methods that filter a field of colour
+
+
+def _released(gain: float, level: int, low_hz: float, high_hz: float) -> dict[str, Any]:
+    return {
+        "magnify": "eulerian-colour",
+        "gain": gain,
+        "pyramid_level": level,
+        "magnify_low_hz": low_hz,
+        "magnify_high_hz": high_hz,
+        "temporal_filter": "ideal",
+        "region": "picture",
+    }
+
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -21,7 +35,24 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Decoded pixels of the output are exactly what was computed: for tests and for further processing.
     "lossless": {"lossless": True},
+    # Colour clips of Wu et al. 2012 as their `reproduceResults.m` (2012-09-10) has them, over the whole picture. The
+    # gain is true here; with compat=2012 it is theirs.
+    "evm-face": _released(50, 4, 50 / 60, 60 / 60),
+    "evm-face2": _released(50, 6, 50 / 60, 60 / 60),
+    "evm-baby2": _released(150, 6, 140 / 60, 160 / 60),
 }
+
+
+def _by_method(given: dict[str, Any]) -> dict[str, Any]:
+    """Defaults that depend on the method."""
+    magnify, released = given.get("magnify", "uniform"), given.get("compat", "none") != "none"
+    colour = magnify == "eulerian-colour"
+    return {
+        "luma": magnify not in ("uniform", "facehr", "none"),
+        "band": "rate" if magnify == "patch" else "fixed",
+        "region": "picture" if colour and released else "skin",
+        "temporal_filter": "ideal" if colour and released else "fir",
+    }
 
 
 class Parameters(BaseModel):
@@ -161,14 +192,64 @@ class Parameters(BaseModel):
         json_schema_extra={"unit": "%"},
     )  # fmt: skip
 
-    # --- segment
-    magnify: Literal["uniform", "facehr", "none"] = Field(
-        default="uniform", description="How the pulse is made visible; none writes no magnified clip"
-    )
+    # --- field, segment
+    magnify: Literal[
+        "uniform", "patch", "eulerian-colour", "acceleration-colour",
+        "eulerian-motion", "phase", "acceleration", "facehr", "none",
+    ] = Field(
+        default="uniform",
+        description="How the pulse is made visible: one pulse for all skin; each patch its own; colour over a "
+        "pyramid's level (Wu 2012) or its acceleration (Zhang 2017); motion (Wu 2012), its phase (Wadhwa 2013) or "
+        "acceleration (Zhang 2017); none writes no magnified clip",
+    )  # fmt: skip
     gain: float = Field(
-        default=50.0, ge=-1, le=1000, description="A pulse of a levels becomes (1 + gain) a; -1 removes it"
+        default=50.0, ge=-1, le=1000,
+        description="A pulse of a levels becomes (1 + gain) a; -1 removes it. The alpha of the Eulerian methods",
+    )  # fmt: skip
+    luma: bool = Field(
+        default=False,
+        description="Magnify brightness too; colour alone does not flicker. If not given: not with uniform, else yes",
     )
-    luma: bool = Field(default=False, description="Magnify brightness too; colour alone (the default) does not flicker")
+    region: Literal["skin", "picture"] = Field(
+        default="skin", description="Where: on skin, or on the whole picture as Wu 2012 (the default of compat=2012)"
+    )
+    magnify_patch: int = Field(
+        default=16, ge=2, le=256, multiple_of=2,
+        description="Side of the patches that have a pulse of their own (patch only); 2 is one chroma sample",
+        json_schema_extra={"unit": "px"},
+    )  # fmt: skip
+    pyramid_level: int = Field(
+        default=4, ge=2, le=8,
+        description="Level of the Gaussian pyramid, 2^level px wide samples (eulerian-colour, acceleration-colour)",
+    )  # fmt: skip
+    band: Literal["fixed", "rate"] = Field(
+        default="fixed",
+        description="What of the field's changes is magnified: a fixed band, or what follows the measured heart beat "
+        "(patch, if not given; the fixed band where the rate is refused)",
+    )  # fmt: skip
+    magnify_low_hz: float | None = Field(
+        default=None, ge=0.05, le=500, description="Lower edge of the fixed band; band_low_hz if not given",
+        json_schema_extra={"unit": "Hz"},
+    )  # fmt: skip
+    magnify_high_hz: float | None = Field(
+        default=None, ge=0.1, le=500, description="Upper edge of the fixed band; band_high_hz if not given",
+        json_schema_extra={"unit": "Hz"},
+    )  # fmt: skip
+    temporal_filter: Literal["fir", "butterworth", "ideal"] = Field(
+        default="fir",
+        description="Filter of the fixed band: windowed sinc over +-2.5 s, zero-phase Butterworth, or whole bins of "
+        "the clip's spectrum (ideal: clips up to 120 s)",
+    )  # fmt: skip
+    chrom_attenuation: float = Field(
+        default=1.0, ge=0, le=1, description="Part of the gain that U and V get (eulerian-colour, eulerian-motion)"
+    )
+    compat: Literal["none", "2012"] = Field(
+        default="none",
+        description="2012: as the code released with Wu et al. did, faults and all (docs/magnification.md)",
+    )  # fmt: skip
+    layout: Literal["magnified", "side_by_side"] = Field(
+        default="magnified", description="side_by_side shows the clip at the left and what became of it at the right"
+    )
     facehr_delta: float = Field(default=1.0, gt=0, le=100, description="Peak of the normalised signal (facehr only)")
     facehr_multiplier: float = Field(
         default=10000.0, gt=0, le=1e6, description="Levels per unit of the normalised signal (facehr only)"
@@ -181,12 +262,21 @@ class Parameters(BaseModel):
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {**PRESETS.get(given.get("preset", "default"), {}), **given}
+        filled = {**PRESETS.get(given.get("preset", "default"), {}), **given}
+        return {**_by_method(filled), **filled}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.band_low_hz >= self.band_high_hz:
             raise ValueError("band_low_hz must be below band_high_hz")
+        low, high = self.magnify_band_hz
+        if low >= high:
+            raise ValueError(
+                f"the band of the magnification is empty: magnify_low_hz ({low:g}) must be below magnify_high_hz "
+                f"({high:g})"
+            )
+        if self.compat == "2012" and self.magnify not in ("eulerian-colour", "eulerian-motion"):
+            raise ValueError("compat=2012 needs magnify eulerian-colour or eulerian-motion")
         if self.n_smooth_ma >= self.n_bg_ma:
             raise ValueError("n_smooth_ma must be below n_bg_ma")
         if self.n_bg_s is not None and self.n_smooth_s is not None and self.n_smooth_s >= self.n_bg_s:
@@ -202,3 +292,10 @@ class Parameters(BaseModel):
         if not self.prompt.strip():
             raise ValueError("prompt is empty: name what to find, e.g. skin")
         return self
+
+    @property
+    def magnify_band_hz(self) -> tuple[float, float]:
+        """Edges of the fixed band of the magnification."""
+        low = self.band_low_hz if self.magnify_low_hz is None else self.magnify_low_hz
+        high = self.band_high_hz if self.magnify_high_hz is None else self.magnify_high_hz
+        return low, high

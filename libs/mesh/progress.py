@@ -68,7 +68,11 @@ def progress(job: Job, plan: Plan | None, names: Times) -> list[StageProgress]:
         return [_split(job, names)] if _Names(job).of("upload", 0) in names else []
     return [
         _split(job, names),
-        *(_stage(job, stage, plan, names) for stage in STAGES.values() if stage.name != "split"),
+        *(
+            _stage(job, stage, plan, names)
+            for stage in STAGES.values()
+            if stage.name != "split" and stage.wanted(job.parameters)
+        ),
     ]
 
 
