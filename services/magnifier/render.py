@@ -1,15 +1,12 @@
-"""Magnifies the frames of a chunk: which wave is added to which skin, and a record of what that did."""
+"""One wave for all skin of a person: which wave is added to which skin, and a record of what that did."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from magnifier.facehr import facehr_wave
+from magnifier.record import CHANNELS, Record
 from magnifier.soft_edge import bounding_box, edge_radius, soft_weights, upsampled
 from magnifier.uniform import Plane, add_wave, bayer_thresholds
 from media.color import opencv_chroma_scale
@@ -18,60 +15,7 @@ from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Plan
 from mesh.parameters import Parameters
 
-CHANNELS = ("Y", "U", "V")
 _ROUNDING = np.float32(0.5)
-
-
-@dataclass
-class ChannelRecord:
-    """What was done to one channel; records of segments add up.
-
-    Attributes
-    ----------
-    samples, clipped : int
-        Skin samples (with the soft edge) that a wave was added to, and those of them that left 0-255.
-    dot, power : float
-        Sums over frames of measured wave times added wave, and of measured wave squared: their ratio is the gain
-        that was achieved before coding.
-    largest : float
-        Largest absolute value of the wave that was asked for, in levels.
-    """
-
-    samples: int = 0
-    clipped: int = 0
-    dot: float = 0.0
-    power: float = 0.0
-    largest: float = 0.0
-
-    def add(self, other: ChannelRecord) -> None:
-        """Add the record of other frames."""
-        self.samples += other.samples
-        self.clipped += other.clipped
-        self.dot += other.dot
-        self.power += other.power
-        self.largest = max(self.largest, other.largest)
-
-
-@dataclass
-class Record:
-    """What was done to a run of frames."""
-
-    frames: int = 0
-    channels: dict[str, ChannelRecord] = field(default_factory=lambda: {c: ChannelRecord() for c in CHANNELS})
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the header of a segment."""
-        return {"frames": self.frames, "channels": {c: vars(r).copy() for c, r in self.channels.items()}}
-
-    @classmethod
-    def gather(cls, records: Iterable[dict[str, Any]]) -> Record:
-        """The sum of what `to_dict` wrote."""
-        total = cls()
-        for record in records:
-            total.frames += record["frames"]
-            for name, channel in record["channels"].items():
-                total.channels[name].add(ChannelRecord(**channel))
-        return total
 
 
 class Magnifier:
@@ -83,17 +27,19 @@ class Magnifier:
     pulse : Pulse
     parameters : Parameters
         `magnify` is `uniform` or `facehr`.
+    record : Record, optional
+        Where what was done is noted.
 
     Raises
     ------
     ValueError
-        If there is nothing to magnify.
+        If `magnify` is another.
     """
 
-    def __init__(self, plan: Plan, pulse: Pulse, parameters: Parameters) -> None:
-        if parameters.magnify == "none":
-            raise ValueError("magnify is none")
-        self.record = Record()
+    def __init__(self, plan: Plan, pulse: Pulse, parameters: Parameters, record: Record | None = None) -> None:
+        if parameters.magnify not in ("uniform", "facehr"):
+            raise ValueError(f"magnify is {parameters.magnify}: not one wave for all skin")
+        self.record = Record() if record is None else record
         self._parameters = parameters
         self._people = pulse.people
         recording = plan.recording
@@ -126,7 +72,6 @@ class Magnifier:
         tuple of uint8[h, w]
             Y, U, V; a plane that nothing was added to is the one that came in.
         """
-        self.record.frames += 1
         result = list(planes)
         for person in self._people:
             waves = self._waves(person, index)

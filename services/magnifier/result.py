@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from magnifier import facehr
-from magnifier.render import Record
+from magnifier.record import Record
 from media.pulse_blob import Pulse
 from mesh.contracts import Plan, Result, ResultFile, Task
 from mesh.names import BlobName, file_index

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from magnifier.field import FieldMaker, gathered
+from magnifier.methods import Segment, magnified
 from magnifier.pulse_csv import write_pulse_csv
 from magnifier.pulse_plot import draw_pulse
-from magnifier.render import Magnifier, Record
+from magnifier.record import Record
 from magnifier.result import build_result, magnification, result_file
 from magnifier.skin_picture import write_skin_picture
 from media.decode import frames
@@ -29,23 +31,36 @@ from mesh.threads import encoder_threads
 _RECORD = "magnification"  # key of the record in a segment's header
 
 
+def field(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """The fields of colour of one chunk's frames."""
+    plan = Plan.model_validate_json(inputs.one("plan").read())
+    chunk = plan.chunks[task.index]
+    masks = read_masks(inputs.one("mask").read())
+    maker = FieldMaker(plan.recording, task.parameters, masks.canonical)
+    own = {task.index: inputs.one("chunk")}
+    made = [maker.fields(frame, mask) for frame, mask in zip(frames(plan, own), masks.frames(), strict=True)]
+    if len(made) != chunk.frames:
+        raise NoFrames(f"{len(made)} of the {chunk.frames} frames of chunk {task.index} were there")
+    yield Output("field", str(task.index), gathered(chunk.first, made).to_bytes())
+
+
 def segment(task: Task, inputs: Inputs) -> Iterator[Output]:
     """The magnified frames of one chunk, coded; an empty blob where there is nothing to magnify."""
     plan = Plan.model_validate_json(inputs.one("plan").read())
     pulse = Pulse.from_bytes(inputs.one("pulse").read())
     parameters, chunk = task.parameters, plan.chunks[task.index]
-    if parameters.magnify == "none" or not pulse.skin_found or not pulse.people:
+    nobody = not pulse.skin_found or not pulse.people
+    if parameters.magnify == "none" or (nobody and parameters.region == "skin"):
         yield Output("segment", str(task.index), b"")
         return
-    magnifier = Magnifier(plan, pulse, parameters)
-    masks = read_masks(inputs.of("mask")[task.index].read())
     encoder = SegmentEncoder(plan, crf=parameters.crf, lossless=parameters.lossless, threads=encoder_threads())
-    own = {task.index: inputs.of("chunk")[task.index]}
-    for frame, mask in zip(frames(plan, own), masks.frames(), strict=True):
-        encoder.add(frame.index, *magnifier.magnify(frame.index, (frame.y, frame.u, frame.v), mask.labels))
-    if magnifier.record.frames != chunk.frames:  # a blob that is short would shift every later frame
-        raise NoFrames(f"{magnifier.record.frames} of the {chunk.frames} frames of chunk {task.index} were there")
-    yield Output("segment", str(task.index), encoder.finish({_RECORD: magnifier.record.to_dict()}))
+    made = Segment(plan, task.index, parameters, pulse, inputs)
+    for frame in magnified(made):
+        encoder.add(frame.index, frame.y, frame.u, frame.v)
+        made.record.frames += 1
+    if made.record.frames != chunk.frames:  # a blob that is short would shift every later frame
+        raise NoFrames(f"{made.record.frames} of the {chunk.frames} frames of chunk {task.index} were there")
+    yield Output("segment", str(task.index), encoder.finish({_RECORD: made.record.to_dict()}))
 
 
 def result(task: Task, inputs: Inputs) -> Iterator[Output]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifier.arrays import array_module
+
 Plane = NDArray[np.uint8]
 _BITS = 4  # 16x16 thresholds
 
@@ -55,7 +57,7 @@ class Added:
 def add_wave(
     plane: Plane, weights: NDArray[np.float32], wave: float, thresholds: NDArray[np.float32] | np.float32
 ) -> tuple[Plane, Added]:
-    """`plane + weights * wave`, dithered to whole levels and saturated, never wrapped.
+    """`plane + weights * wave`, as `add_levels` adds it.
 
     Parameters
     ----------
@@ -65,6 +67,21 @@ def add_wave(
     wave : float
         Levels to add at weight 1. 0 gives the plane back bit for bit.
     thresholds : float32[h, w] or float32
+    """
+    return add_levels(plane, weights * np.float32(wave), thresholds)
+
+
+def add_levels(
+    plane: Plane, levels: NDArray[np.float32], thresholds: NDArray[np.float32] | np.float32
+) -> tuple[Plane, Added]:
+    """`plane + levels`, dithered to whole levels and saturated, never wrapped.
+
+    Parameters
+    ----------
+    plane : uint8[h, w]
+    levels : float32[h, w]
+        To add; 0 gives the plane back bit for bit. The array is written over.
+    thresholds : float32[h, w] or float32
         A sum is rounded up where its fraction and its threshold reach 1; 1/2 everywhere rounds to the nearest.
 
     Returns
@@ -73,17 +90,15 @@ def add_wave(
         A new array.
     added : Added
     """
-    sums = weights * np.float32(wave)
+    xp = array_module(levels)
+    added = Added()
+    sums = levels
     sums += thresholds
     sums += plane
-    added = Added()
-    # the extremes tell cheaply whether anything can leave the range
-    low, high = int(plane.min(initial=255)), int(plane.max(initial=0))
-    if low + min(wave, 0.0) < 0 or high + max(wave, 0.0) + 1 > 255:
+    if sums.size and (float(sums.min()) < 0 or float(sums.max()) >= 256):
         under, over = sums < 0, sums >= 256
-        clipped = int(np.count_nonzero(under)) + int(np.count_nonzero(over))
-        if clipped:
-            lost = float((255 - sums[over]).sum(dtype=np.float64)) - float(sums[under].sum(dtype=np.float64))
-            added = Added(clipped, lost)
-        np.clip(sums, 0, 255, out=sums)
+        clipped = int(xp.count_nonzero(under)) + int(xp.count_nonzero(over))
+        lost = float((255 - sums[over]).sum(dtype=np.float64)) - float(sums[under].sum(dtype=np.float64))
+        added = Added(clipped, lost)
+        xp.clip(sums, 0, 255, out=sums)
     return sums.astype(np.uint8), added

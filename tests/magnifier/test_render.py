@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from magnifier.render import Magnifier, Record, skin_of
+from magnifier.record import Record
+from magnifier.render import Magnifier, skin_of
 from media.color import opencv_chroma_scale
 from mesh.parameters import Parameters
 
@@ -85,7 +86,6 @@ def test_records_of_segments_add_up_to_the_record_of_the_clip(scene: Any) -> Non
     whole = magnified(scene, gain=300, luma=True)[1].record
     parts = [magnified(scene, r, gain=300, luma=True)[1].record.to_dict() for r in (range(50), range(50, 120))]
     total = Record.gather(parts)
-    assert total.frames == whole.frames == 120
     for name, channel in whole.channels.items():
         assert vars(total.channels[name]) == pytest.approx(vars(channel))
 

@@ -41,6 +41,7 @@ def describe(scene: Any, **parameters: Any) -> Any:
     magnifier = Magnifier(scene.plan, scene.pulse, Parameters(**parameters))
     for f in scene.frames:
         magnifier.magnify(f.index, (f.y, f.u, f.v), scene.labels[f.index])
+    magnifier.record.frames = len(scene.frames)
     return magnification(task(**parameters), magnifier.record)
 
 
