@@ -1,8 +1,9 @@
 """The chroma key: skin is what lies near a reference colour in U and V, brightness ignored.
 
 The key of faceHR (ajsteele, 2022) decides on every single frame, and so moves samples over its edge with every
-beat: the mask follows the pulse and takes most of it away. Here chroma is first averaged over +- 1 s (reflected at
-the clip's ends); the per-frame key is the same with a window of one frame.
+beat: the mask follows the pulse and takes most of it away. Here colour is first averaged over +- 1 s, without lag
+(`key_windows`); what is over- or under-exposed is left out, specks and holes are removed. The per-frame key is the
+bare one on single frames.
 
 Sums are integers and every later step is one correctly rounded float32 operation a sample, so that a frame's mask
 is the same bits however the clip was cut.
@@ -10,20 +11,24 @@ is the same bits however the clip was cut.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-HELD_BYTES = 96 << 20  # most bytes of chroma that one window may hold
-KEY_RATE_HZ = 30.0  # frames a second that enter an average; more would change nothing but the cost
-_TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
+from media.color import rgb_from_yuv
+from mesh.contracts import Recording
+from segmenter.key_windows import KeyWindows
+from segmenter.specks import without_specks
+
+Plane = NDArray[np.uint8]
+
+DARK, BRIGHT = 20.0, 250.0  # of 0-255: what is darker has no colour, what is brighter may have been clipped
 
 
-class ChromaFrame(Protocol):
+class ColourFrame(Protocol):
     """What the key needs of a frame."""
 
     @property
@@ -32,84 +37,46 @@ class ChromaFrame(Protocol):
         ...
 
     @property
-    def u(self) -> NDArray[np.uint8]:
+    def y(self) -> Plane:
+        """The Y plane."""
+        ...
+
+    @property
+    def u(self) -> Plane:
         """The U plane."""
         ...
 
     @property
-    def v(self) -> NDArray[np.uint8]:
+    def v(self) -> Plane:
         """The V plane."""
         ...
 
 
 @dataclass(frozen=True)
-class KeyWindows:
-    """Which frames decide on which.
-
-    Frame i is decided on the sum over frames `low[i]` to `high[i]`, and of the mirror images of frames
-    1 to `head[i]` before the clip and `tail[i]` to n - 1 behind it; all bounds exclude their end, and only frames
-    in `used` count.
+class Exposure:
+    """Between which brightness a sample's colour means something, in stored levels.
 
     Attributes
     ----------
-    used : bool[n]
-    low, high, head, tail : int64[n]
-    count : int64[n]
-        Frames and images in each sum, at least 1.
+    dark, bright : float
+        Of Y.
+    red : float
+        Of y + red_from_v (v - 128), which is R: on skin the first channel that clips.
+    red_from_v : float
     """
 
-    used: NDArray[np.bool_]
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
-    head: NDArray[np.int64]
-    tail: NDArray[np.int64]
-    count: NDArray[np.int64]
+    dark: float
+    bright: float
+    red: float
+    red_from_v: float
 
 
-def key_windows(times: NDArray[np.float64], half_width: float, plane_bytes: int = 0) -> KeyWindows:
-    """The windows of +- `half_width` around every frame, reflected at the first and the last frame.
-
-    A frame at time t is mirrored to 2 times[0] - t and 2 times[-1] - t, the first and the last frame themselves
-    are not repeated. Of a clip with many frames a second, or very large ones, every k-th frame counts, so that
-    at most `HELD_BYTES` are held; k and thus every mask depend on the clip alone.
-
-    Parameters
-    ----------
-    times : float64[n]
-        Of all frames of the clip in seconds, increasing.
-    half_width : float
-        In seconds; 0 decides every frame on itself.
-    plane_bytes : int
-        Bytes of U and V of one frame.
-
-    Returns
-    -------
-    KeyWindows
-    """
-    n = len(times)
-    stride = 1
-    if half_width > 0 and n > 1:
-        rate = (n - 1) / (times[-1] - times[0])
-        held = 2 * half_width * rate * plane_bytes
-        stride = max(1, math.floor(rate / KEY_RATE_HZ + 0.5), math.ceil(held / HELD_BYTES))
-    used = np.arange(n) % stride == 0
-    windows = _windows(times, half_width, used)
-    alone = windows.count == 0
-    if alone.any():  # between two gaps, and not a k-th frame: it counts for itself
-        windows = _windows(times, half_width, used | alone)
-    return windows
-
-
-def _windows(times: NDArray[np.float64], half_width: float, used: NDArray[np.bool_]) -> KeyWindows:
-    n = len(times)
-    reach = half_width + _TIE_S
-    before = np.concatenate([[0], np.cumsum(used)])  # used frames before each index
-    low = np.searchsorted(times, times - reach, side="left")
-    high = np.searchsorted(times, times + reach, side="right")
-    head = np.maximum(np.searchsorted(times, 2 * times[0] - times + reach, side="right"), 1)
-    tail = np.minimum(np.searchsorted(times, 2 * times[-1] - times - reach, side="left"), n - 1)
-    images = before[head] - before[min(1, n)] + before[n - 1] - before[tail]
-    return KeyWindows(used, low, high, head, tail, before[high] - before[low] + images)
+def exposure_of(recording: Recording) -> Exposure:
+    """Where skin's colour means something in a clip: R and Y below 250, Y above 20 of 0-255."""
+    matrix, offset = rgb_from_yuv(recording)
+    of_y, of_v = float(matrix[0, 0]), float(matrix[0, 2])
+    black = float(offset[0] + 128 * of_v)  # of Y alone: R at neutral chroma
+    return Exposure((DARK - black) / of_y, (BRIGHT - black) / of_y, (BRIGHT - black) / of_y, of_v / of_y)
 
 
 @dataclass(frozen=True)
@@ -124,6 +91,10 @@ class Key:
         Levels of OpenCV's U and V per stored level (`media.color.opencv_chroma_scale`).
     similarity : float
         A sample is skin where ((U - U0) scale_u)^2 + ((V - V0) scale_v)^2 < similarity.
+    exposure : Exposure, optional
+        What is left out as too dark or too bright; nothing if not given.
+    clean : bool
+        Whether specks and holes are removed.
     """
 
     u: float
@@ -131,31 +102,104 @@ class Key:
     scale_u: float
     scale_v: float
     similarity: float
+    exposure: Exposure | None = None
+    clean: bool = False
 
 
-def _decide(sums: list[NDArray[np.generic]], count: int, key: Key) -> NDArray[np.uint8]:
-    """Skin where the mean lies near the key: the sums are compared with count times the key, without a division."""
-    distance = None
-    for total, reference, scale in ((sums[0], key.u, key.scale_u), (sums[1], key.v, key.scale_v)):
-        part = total.astype(np.float32)
-        part -= np.float32(count * reference)
-        part *= np.float32(scale)
-        part *= part
-        distance = part if distance is None else np.add(distance, part, out=distance)
-    assert distance is not None
-    return np.less(distance, np.float32(count * count * key.similarity)).view(np.uint8)
+def _near(total: NDArray[Any], weight: int, reference: float, scale: float) -> NDArray[np.float32]:
+    """Squared distance to the reference in one channel, times weight^2: without a division."""
+    part: NDArray[np.float32] = total.astype(np.float32)
+    part -= np.float32(weight * reference)
+    part *= np.float32(scale)
+    part *= part
+    return part
 
 
-def segment(
-    frames: Iterable[ChromaFrame], windows: KeyWindows, first: int, last: int, key: Key
-) -> Iterator[NDArray[np.uint8]]:
+def _decide(sums: list[NDArray[Any]], weight: int, key: Key) -> Plane:
+    """Skin where the mean lies near the key and is exposed well."""
+    distance = _near(sums[0], weight, key.u, key.scale_u)
+    distance += _near(sums[1], weight, key.v, key.scale_v)
+    skin: NDArray[np.bool_] = np.less(distance, np.float32(weight * weight * key.similarity))
+    if key.exposure is not None:
+        lit, limits = sums[2], key.exposure
+        skin &= lit > int(weight * limits.dark)
+        skin &= lit < int(weight * limits.bright)
+        red = sums[1].astype(np.float32)
+        red *= np.float32(limits.red_from_v)
+        red += lit
+        skin &= red < np.float32(weight * (limits.red + 128 * limits.red_from_v))
+    labels = skin.view(np.uint8)
+    return without_specks(labels) if key.clean else labels
+
+
+def halved(luma: Plane, shape: tuple[int, int]) -> Plane:
+    """Y at chroma resolution: every second sample of every second row, which is enough to know how bright it is."""
+    coarse: Plane = luma[: 2 * shape[0] : 2, : 2 * shape[1] : 2]
+    return coarse
+
+
+class _Average:
+    """The weighted sum of one plane over a window that moves on.
+
+    The sum is linear in time between the moments at which an entry comes into the window, passes its middle and
+    leaves it, and at these moments only its slope changes: by the entry, by minus twice the entry, by the entry.
+    """
+
+    def __init__(self, shape: tuple[int, ...], most: int) -> None:
+        # a slope lies within most / 2 times 255, but for a moment
+        self._slope = np.zeros(shape, np.int16 if most <= 120 else np.int32)
+        self.total = np.zeros(shape, np.int32 if most <= 1 << 14 else np.int64)
+        self._work = np.zeros_like(self.total)
+
+    def start(self, planes: list[Plane], ticks: list[int], at: int, reach: int) -> None:
+        for plane, tick in zip(planes, ticks, strict=True):
+            np.multiply(plane, reach - abs(tick - at), out=self._work, dtype=self.total.dtype)
+            self.total += self._work
+            self._turn(plane, 1 if tick > at else -1)
+
+    def _turn(self, plane: Plane, by: int) -> None:
+        for _ in range(abs(by)):
+            (np.add if by > 0 else np.subtract)(self._slope, plane, out=self._slope)
+
+    def move(self, by: int) -> None:
+        np.multiply(self._slope, by, out=self._work, dtype=self.total.dtype)
+        self.total += self._work
+
+    def turn(self, plane: Plane, by: int, ago: int) -> None:
+        """The slope has changed by `by` times the plane, `ago` ticks before now."""
+        self._turn(plane, by)
+        if ago:
+            np.multiply(plane, by * ago, out=self._work, dtype=self.total.dtype)
+            self.total += self._work
+
+
+def _move(
+    averages: list[_Average], held: dict[int, list[Plane]], windows: KeyWindows, numbers: list[int], ticks: list[int],
+    before: int,
+) -> None:  # fmt: skip
+    """From the window of frame `before` to the next one."""
+    now, then = int(windows.at[before + 1]), int(windows.at[before])
+    reach = windows.reach
+    begin, end = int(windows.begin[before]), int(windows.end[before])
+    stop = int(windows.end[before + 1])
+    # an entry, by how much it changes the slope, and how many ticks ago
+    turns = [(e, 1, now - (ticks[e] - reach)) for e in range(end, stop)]
+    turns += [(e, -2, now - ticks[e]) for e in range(begin, stop) if then < ticks[e] <= now]
+    turns += [(e, 1, now - (ticks[e] + reach)) for e in range(begin, int(windows.begin[before + 1]))]
+    for channel, average in enumerate(averages):
+        average.move(now - then)
+        for e, by, ago in turns:
+            average.turn(held[numbers[e]][channel], by, ago)
+
+
+def segment(frames: Iterable[ColourFrame], windows: KeyWindows, first: int, last: int, key: Key) -> Iterator[Plane]:
     """Masks of the frames `first` to `last` (excluded).
 
-    Holds the chroma of one window, whatever the number of frames.
+    Holds the planes of one window, whatever the number of frames.
 
     Parameters
     ----------
-    frames : iterable of ChromaFrame
+    frames : iterable of ColourFrame
         In order, at least all those that the windows of `first` to `last` reach. Planes are copied.
     windows : KeyWindows
         Of the clip.
@@ -173,44 +217,36 @@ def segment(
     ValueError
         If a frame that a window reaches does not come.
     """
-    held: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
-    # 257 samples of 255 still fit into 16 bits
-    dtype = np.uint16 if windows.count[first:last].max(initial=0) <= 257 else np.uint32
-    sums: list[NDArray[np.generic]] = []
+    held: dict[int, list[Plane]] = {}
+    averages: list[_Average] = []
     source = iter(frames)
-    used = windows.used
-
-    def change(start: int, stop: int, operation: np.ufunc) -> None:
-        for j in range(start, stop):
-            if used[j]:
-                for total, plane in zip(sums, held[j], strict=True):
-                    operation(total, plane, out=total)
-
+    wanted = np.zeros(len(windows.at), np.bool_)
+    wanted[windows.frames] = True
+    numbers, ticks = windows.frames.tolist(), windows.ticks.tolist()
     arrived = int(windows.low[first]) if first < last else 0
     for i in range(first, last):
-        low, high = int(windows.low[i]), int(windows.high[i])
-        head, tail = int(windows.head[i]), int(windows.tail[i])
-        while arrived < high:
+        at, begin, end = int(windows.at[i]), int(windows.begin[i]), int(windows.end[i])
+        while arrived < int(windows.high[i]):
             frame = next(source, None)
             if frame is None or frame.index > arrived:
                 raise ValueError(f"frame {arrived} is needed for the mask of frame {i} and did not come")
             if frame.index < arrived:
                 continue
-            if used[arrived]:
-                held[arrived] = (frame.u.copy(), frame.v.copy())
+            if wanted[arrived]:
+                planes = [frame.u.copy(), frame.v.copy()]
+                if key.exposure is not None:
+                    planes.append(np.ascontiguousarray(halved(frame.y, frame.u.shape)))
+                held[arrived] = planes
             arrived += 1
-        if i == first:
-            planes = next(iter(held.values()))
-            sums = [np.zeros(plane.shape, dtype) for plane in planes]
-            change(low, high, np.add)
-            change(1, head, np.add)
-            change(tail, len(used) - 1, np.add)
+        before = i - 1
+        if i == first or begin >= int(windows.end[before]):  # nothing in common with the window before
+            inside = range(begin, end)
+            averages = [_Average(plane.shape, windows.most) for plane in held[numbers[begin]]]
+            for channel, average in enumerate(averages):
+                shown = [held[numbers[e]][channel] for e in inside]
+                average.start(shown, [ticks[e] for e in inside], at, windows.reach)
         else:
-            before = i - 1
-            change(int(windows.high[before]), high, np.add)
-            change(tail, int(windows.tail[before]), np.add)
-            change(int(windows.low[before]), low, np.subtract)
-            change(head, int(windows.head[before]), np.subtract)
-        for j in range(int(windows.low[max(i - 1, first)]), low):
-            held.pop(j, None)
-        yield _decide(sums, int(windows.count[i]), key)
+            _move(averages, held, windows, numbers, ticks, before)
+        yield _decide([average.total for average in averages], int(windows.weight[i]), key)
+        for number in [n for n in held if n < int(windows.low[i])]:  # what leaves now is still needed
+            del held[number]

@@ -22,8 +22,9 @@ from mesh.parameters import Parameters
 from mesh.stages import Inputs, Output
 from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
-from segmenter.chroma_key import Key, key_windows, segment
+from segmenter.chroma_key import Key, exposure_of, segment
 from segmenter.face import segmenter as face
+from segmenter.key_windows import key_windows
 from segmenter.living_skin.cells import Cells, gather_cells, wanted_frames
 from segmenter.living_skin.point import chroma_at, stored_point
 from segmenter.living_skin.reference import Reference, check_colour, find_reference, reference_at
@@ -141,10 +142,12 @@ def _chroma_masks(
     plan: Plan, inputs: Inputs, parameters: Parameters, skin: dict[str, Any], first: int, last: int
 ) -> Iterator[FrameMask]:
     recording, times, shape = plan.recording, frame_times(plan), chroma_shape(plan.recording)
-    windows = key_windows(times, key_support(parameters)[0], 2 * shape[0] * shape[1])
+    windows = key_windows(times, key_support(parameters)[0], 3 * shape[0] * shape[1])
     decoded: Iterator[Any] = _decoded(plan, inputs, int(windows.low[first]), int(windows.high[last - 1]))
     (u, v), (scale_u, scale_v) = skin["stored"], opencv_chroma_scale(recording)
-    key = Key(u, v, scale_u, scale_v, parameters.chroma_similarity or skin["similarity"])
+    similarity = parameters.chroma_similarity or skin["similarity"]
+    steady = parameters.key == "steady"  # the key on single frames is the bare one of faceHR
+    key = Key(u, v, scale_u, scale_v, similarity, exposure_of(recording) if steady else None, clean=steady)
     size = (recording.width, recording.height)
     if not skin["pieces"]:
         yield from (frame_mask(labels, size) for labels in segment(decoded, windows, first, last, key))
