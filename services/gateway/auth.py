@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from gateway import tus
 from gateway.links import SIGNATURE, Signer
+from gateway.page_api import is_open
 from gateway.principals import Principal, Tokens
 from gateway.principals import Scope as TokenScope
 from gateway.problems import failure_response
@@ -68,7 +69,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in OPEN_PATHS or is_open(scope["path"]):
             return await self._app(scope, receive, send)
         standing: Standing | None = None
         try:
