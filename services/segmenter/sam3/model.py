@@ -22,8 +22,10 @@ from segmenter.sam3.instances import without_duplicates
 from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
 from segmenter.sam3.pictures import Picture, pixel_values, shown_box, stored_box, to_chroma
 from segmenter.sam3.settings import Sam3Settings, Wanted
+from segmenter.sam3.weights import find_weights, fingerprint
 
 Box = tuple[float, float, float, float]
+_PROMPTS = 64  # encoded texts that are kept
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Sam3:
     tokenizer : callable
         A tokenizer of `transformers`.
     settings : Sam3Settings
+    weights : str, optional
+        Which weights these are (`segmenter.sam3.weights.fingerprint`).
 
     Attributes
     ----------
@@ -78,8 +82,9 @@ class Sam3:
         Whether it was warmed up.
     """
 
-    def __init__(self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings) -> None:
+    def __init__(self, model: Any, tokenizer: Tokenizer, settings: Sam3Settings, weights: str = "unnamed") -> None:
         self.settings = settings
+        self.weights = weights
         self.device = choose_device(settings.device)
         self.dtype = choose_dtype(self.device)
         self.batch = settings.batch
@@ -103,7 +108,14 @@ class Sam3:
         """
         settings = settings or Sam3Settings()
         model, tokenizer = load_pretrained(settings)
-        return cls(model, tokenizer, settings)
+        return cls(model, tokenizer, settings, fingerprint(find_weights(settings).folder))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Its device, and a name of all that changes masks and is no parameter of a job."""
+        precision = str(self.dtype).removeprefix("torch.")
+        name = f"SAM 3 {self.weights}, {self.settings.image_size} px, {precision}"
+        return {"device": str(self.device), "name": name}
 
     def warm_up(self, recording: Recording) -> None:
         """Run on grey pictures, so that the first real ones wait for no compilation; then it is `ready`.
@@ -143,8 +155,20 @@ class Sam3:
             ids, mask = tokens_of(self._tokenizer, prompt, self.device)
             with torch.inference_mode():
                 features = self._model.get_text_features(input_ids=ids, attention_mask=mask, return_dict=True)
+            if len(self._texts) >= _PROMPTS:
+                del self._texts[next(iter(self._texts))]
             found = self._texts[prompt] = (features.pooler_output, mask)
         return found
+
+    def check(self, prompt: str) -> None:
+        """See that a prompt can be understood.
+
+        Raises
+        ------
+        BadParameters
+            If it is empty or too long.
+        """
+        tokens_of(self._tokenizer, prompt, "cpu")
 
     def segment(
         self,

@@ -5,6 +5,7 @@ Meta passes the weights on under its own licence, to people who accepted it; the
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -22,6 +23,7 @@ STEPS = (
     "tokenizer's files, and name it in SAM3_WEIGHTS. See docs/sam3.md."
 )
 MODEL_TYPES = frozenset({"sam3", "sam3_video"})  # of config.json: the image model alone, or with the tracker
+_SAMPLE = 1 << 20
 _HUB = re.compile(r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", re.ASCII)
 _FILES = ["*.json", "*.safetensors", "*.txt"]  # neither pickles, which run code, nor Meta's own checkpoint
 
@@ -89,6 +91,22 @@ def find_weights(settings: Sam3Settings) -> Weights:
     if not _HUB.match(named):
         raise MissingWeights(f"SAM3_WEIGHTS={named} is neither a folder that exists nor a hub id", hint=STEPS)
     return check_folder(_from_hub(named, settings))
+
+
+def fingerprint(folder: Path) -> str:
+    """Which weights these are: 12 hexadecimal digits of their names, sizes and samples of their bytes.
+
+    Samples, because all of it is gigabytes: the first and the last MiB of each file and 64 places between.
+    """
+    found = hashlib.sha256()
+    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
+        size = path.stat().st_size
+        found.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            for start in sorted({0, max(size - _SAMPLE, 0), *range(0, size, max(size // 64, _SAMPLE))}):
+                file.seek(start)
+                found.update(file.read(_SAMPLE))
+    return found.hexdigest()[:12]
 
 
 def check_folder(folder: Path) -> Weights:
