@@ -205,6 +205,51 @@ class Person(Contract):
     signal: Signal
 
 
+class VesselCandidate(Contract):
+    """A line along which the pulse differs from the skin around it. It guides the eye; it is no guide for a needle."""
+
+    kind: Literal["artery-like", "vein-like"] = Field(description="Stronger and earlier, or weaker and later")
+    points: list[tuple[float, float]] = Field(
+        description="x, y along its middle in luma pixels of the frame that the maps are drawn over, as it is shown"
+    )
+    length_px: float
+    width_px: float
+    score: float = Field(description="Median along it, in standard deviations of the scatter over the skin")
+    confidence: float = Field(
+        ge=0, le=1, description="Part of its length at which both amplitude and delay differ by more than their errors"
+    )
+    amplitude_ratio: float = Field(description="Median amplitude over that of the surroundings")
+    earlier_ms: float = Field(description="Median time by which it pulses before its surroundings; negative is later")
+
+
+class PersonMapSummary(Contract):
+    """What the maps of one person say, in numbers; the maps themselves are files."""
+
+    id: str
+    status: Literal["ok", "refused"]
+    reason: str | None = Field(default=None, description="Why there are no maps")
+    amplitude: Measurement = Field(
+        description="Relative pulsatile amplitude (fundamental over mean level, green), median over the skin; low and "
+        "high hold 90 % of the skin"
+    )
+    delay_spread: Measurement = Field(
+        description="Span of the delays of 90 % of the skin, smallest to largest; low and high are its ends"
+    )
+    amplitude_mapped: float | None = Field(default=None, description="Part of the skin that has an amplitude")
+    delay_mapped: float | None = Field(default=None, description="Part of the skin that has a delay")
+    cell_px: int | None = Field(default=None, description="Side of a cell of the maps, luma pixels")
+    candidates: list[VesselCandidate] = Field(default_factory=list)
+
+
+class Maps(Contract):
+    """What was mapped."""
+
+    frame_s: float = Field(description="Time of the frame that the maps are drawn over")
+    span_s: tuple[float, float] = Field(description="Stretch of the clip that the maps are made of")
+    people: list[PersonMapSummary]
+    warning: str
+
+
 class ResultFile(Contract):
     """One file of the result."""
 
@@ -215,6 +260,14 @@ class ResultFile(Contract):
     blob: str
 
 
+class SkinFinding(Contract):
+    """How skin was found."""
+
+    segmenter: str = Field(description="What found it: chroma (its colour), face (landmarks of faces) or sam3")
+    because: str = Field(description="Why that one")
+    model: str | None = Field(default=None, description="Which weights at which size, where a model found it")
+
+
 class Result(Contract):
     """`result.json`."""
 
@@ -222,11 +275,13 @@ class Result(Contract):
     version: str
     recording: Recording
     parameters: Parameters
+    skin: SkinFinding | None = None
     people: list[Person]
     warnings: list[str]
     magnification: dict[str, Any] | None = Field(
         default=None, description="Achieved gain and clipping of the magnified clip, where there is one"
     )
+    maps: Maps | None = Field(default=None, description="Maps of the pulse, where they were asked for")
     disclaimer: str = DISCLAIMER
 
 

@@ -257,6 +257,21 @@ class Parameters(BaseModel):
     crf: int = Field(default=18, ge=0, le=40, description="Quality of the magnified clip, x264's constant rate factor")
     lossless: bool = Field(default=False, description="Write the magnified clip without loss")
 
+    # --- map, maps, overlay
+    maps: bool = Field(default=True, description="Map amplitude, delay, rate and quality of the pulse over the skin")
+    map_cell: Literal[2, 4, 8, 16, 32] | None = Field(
+        default=None,
+        description="Side of a cell of the maps; 2 is one chroma sample. If not given the smallest of which the "
+        "picture has at most 20,000",
+        json_schema_extra={"unit": "px"},
+    )  # fmt: skip
+    map_delay: Literal["lockin", "hilbert", "correlation", "spectrum"] = Field(
+        default="lockin",
+        description="How delays are measured: lock-in in every cell, or Hilbert transform, cross-correlation or "
+        "cross-spectrum on patches of 16 px",
+    )  # fmt: skip
+    overlay: bool = Field(default=True, description="Write overlay.mp4, the pulse's map over the moving picture")
+
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, given: Any) -> Any:
