@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from media.masks import Transform
 Floats = NDArray[np.float64]
 
 
-def _square(transform: Transform) -> Floats:
+def square(transform: Transform) -> Floats:
+    """A transform as a 3 x 3 matrix."""
     return np.vstack([np.array(transform, np.float64), [0.0, 0.0, 1.0]])
 
 
@@ -37,14 +38,20 @@ def sample_transform(transform: Transform, step: int = 1) -> Floats:
     """
     scale, offset = 2.0 * step, step - 0.5
     there = np.array([[scale, 0, offset], [0, scale, offset], [0, 0, 1.0]])
-    return np.linalg.inv(there) @ _square(transform) @ there
+    result: Floats = np.linalg.inv(there) @ square(transform) @ there
+    return result
 
 
-def _pull(plane: NDArray[Any], back: Floats, first: tuple[int, int], shape: tuple[int, int], order: int) -> Any:
+def _pull(
+    plane: NDArray[np.float32], back: NDArray[Any], first: tuple[int, int], shape: tuple[int, int], order: Literal[0, 1]
+) -> NDArray[np.float32]:
     """Sample `plane` where `back` (x, y, 1 of the output to the input) says, for a box of the output."""
     swap = back[[1, 0, 2]][:, [1, 0, 2]]  # to row, column
     offset = swap[:2, :2] @ np.array(first, np.float64) + swap[:2, 2]
-    return affine_transform(plane, swap[:2, :2], offset, output_shape=shape, order=order, mode="constant", cval=0.0)
+    found: NDArray[np.float32] = affine_transform(
+        plane, swap[:2, :2], offset, output_shape=shape, order=order, mode="constant", cval=0.0
+    )
+    return found
 
 
 def canonical_sums(
@@ -79,7 +86,7 @@ def canonical_sums(
 
 
 def drawn_back(
-    values: NDArray[Any], box: CellBox, transform: Transform | None, shape: tuple[int, int], order: int = 1
+    values: NDArray[Any], box: CellBox, transform: Transform | None, shape: tuple[int, int], order: Literal[0, 1] = 1
 ) -> NDArray[np.float32]:
     """A map in the chroma samples of a frame.
 

@@ -200,7 +200,8 @@ def cell_sums(luma: NDArray[np.uint16], u: Plane8, v: Plane8, skin: Plane8, box:
     wide = np.uint16 if 1020 * step * step <= 0xFFFF else np.uint32
     found = np.empty((4, box.count), np.float32)
     found[0] = pooled(inside, step).ravel()
-    for row, plane in enumerate((luma, u, v), start=1):
+    planes: tuple[NDArray[Any], ...] = (luma, u, v)
+    for row, plane in enumerate(planes, start=1):
         masked = cut(plane, box) * inside
         found[row] = pooled(masked if wide is np.uint16 else masked.astype(wide), step).ravel()
     return found

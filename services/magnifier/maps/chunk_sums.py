@@ -50,6 +50,8 @@ class PersonSums:
         Frames that the series has.
     series : float32[frames, patch rows, patch columns]
         Green of each patch, 0-255; NaN where less than half of it is skin.
+    canonical : bool
+        Whether cells lie in canonical coordinates of the skin.
     """
 
     box: CellBox
@@ -57,6 +59,7 @@ class PersonSums:
     edges: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     frames: list[int] = field(default_factory=list)
     series: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
+    canonical: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ def frame_instance(mask: FrameMask, label: int) -> Transform | None:
 
 def skin_of(labels: NDArray[np.uint8], label: int) -> NDArray[np.uint8]:
     """1 where a sample has `label`, else 0."""
-    return (labels == label).view(np.uint8)
+    inside: NDArray[np.uint8] = (labels == label).view(np.uint8)
+    return inside
 
 
 def _boxes(plan: Plan, people: list[PersonWaves], masks: MaskReader, first: int, side: int) -> dict[str, CellBox]:
@@ -170,7 +174,7 @@ def sum_chunk(
     side = map_cell_side(plan, masks.canonical, cell)
     boxes = _boxes(plan, people, masks, first, side)
     people = [person for person in people if person.id in boxes]
-    found = {person.id: PersonSums(boxes[person.id]) for person in people}
+    found = {person.id: PersonSums(boxes[person.id], canonical=masks.canonical is not None) for person in people}
     locks = {person.id: LockIn(boxes[person.id]) for person in people}
     series = {person.id: _Series(plan, boxes[person.id]) for person in people}
     last: dict[str, tuple[int, NDArray[np.float32]]] = {}
@@ -246,6 +250,7 @@ def sums_to_bytes(sums: dict[str, PersonSums]) -> bytes:
                 "segments": list(one.segments),
                 "edges": list(one.edges),
                 "frames": one.frames,
+                "canonical": one.canonical,
             }
         )
     return pack(arrays, {"people": people})
@@ -271,7 +276,7 @@ def sums_from_bytes(data: bytes) -> dict[str, PersonSums]:
         }
         edges = {frame: arrays[f"{number}.edge.{frame}"] for frame in entry["edges"]}
         found[entry["id"]] = PersonSums(
-            CellBox(*entry["box"]), segments, edges, entry["frames"], arrays[f"{number}.series"]
+            CellBox(*entry["box"]), segments, edges, entry["frames"], arrays[f"{number}.series"], entry["canonical"]
         )
     return found
 
@@ -297,7 +302,7 @@ class Gathered:
         if not self._parts:
             return None
         box = union([part.box for part in self._parts])
-        total = PersonSums(box)
+        total = PersonSums(box, canonical=self._parts[0].canonical)
         before: tuple[int, NDArray[np.float32]] | None = None
         series = []
         many = patch_cells(box.side)

@@ -14,7 +14,7 @@ from magnifier.maps.lockin import Equations
 Floats = NDArray[np.float64]
 
 MARGIN_PX = 4  # cells so near to the edge of the skin are left out
-SMOOTH_PX = 7.0  # standard deviation of the Gaussian that cells are averaged with, luma pixels
+SMOOTH_PX = 5.0  # standard deviation of the Gaussian that cells are averaged with, luma pixels
 LEAST_QUALITY_DB = 10.0  # below it there is no amplitude: in noise alone one cell in some hundred is above
 MOST_DELAY_ERROR_S = 0.020
 LEAST_GROUPS = 4  # of segments: fewer say nothing of the error

@@ -59,25 +59,24 @@ def smoothed(equations: Equations, green: Floats, sigma: float, margin: int = 0)
         Cells from the edge of the skin that are left out.
     """
     shape = equations.box.shape
-    seen = (seen_cells(equations) & (green >= 1)).reshape(shape)
+    skin = (seen_cells(equations) & (green >= 1)).reshape(shape)
     # a codec's block that straddles the edge of the skin moves with what lies outside
-    seen = binary_erosion(seen, np.ones((3, 3), bool), iterations=margin, border_value=1) if margin else seen
-    seen = seen.ravel()
+    skin = binary_erosion(skin, np.ones((3, 3), bool), iterations=margin, border_value=1) if margin else skin
+    seen = skin.ravel()
     count = len(equations.matrix)
     group = np.arange(count) * min(GROUPS, count) // max(count, 1)
     groups = int(group[-1]) + 1 if count else 0
     waves = 2 * HARMONICS
-    matrix = np.zeros((groups, *shape, waves, waves))
-    moments = np.zeros((groups, *shape, 3, waves))
+    matrix: Floats = np.zeros((groups, *shape, waves, waves))
+    moments: Floats = np.zeros((groups, *shape, 3, waves))
     scale = np.where(seen, 1 / np.where(seen, green, 1), 0.0)
     for row in range(count):
         matrix[group[row]] += (equations.matrix[row] * seen[:, None, None]).reshape(*shape, waves, waves)
         moments[group[row]] += (equations.moments[row] * scale[:, None, None]).reshape(*shape, 3, waves)
     if sigma > 0:
-        for one in range(groups):
-            matrix[one] = gaussian_filter(matrix[one], (sigma, sigma, 0, 0), mode="constant", truncate=3)
-            moments[one] = gaussian_filter(moments[one], (sigma, sigma, 0, 0), mode="constant", truncate=3)
-    return Smooth(matrix, moments, seen.reshape(shape))
+        for plane in (*matrix, *moments):
+            gaussian_filter(plane, (sigma, sigma, 0, 0), output=plane, mode="constant", truncate=3)
+    return Smooth(matrix, moments, skin)
 
 
 def coefficients(matrix: Floats, moments: Floats) -> Floats:

@@ -76,7 +76,8 @@ def _by_correlation(series: Floats, reference: Floats, sampling_hz: float, heart
     before, middle, after = (correlation[top + step, at] for step in (-1, 0, 1))
     bend = before - 2 * middle + after
     shift = np.divide(before - after, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
-    return (top - reach + np.clip(shift, -0.5, 0.5)) / sampling_hz
+    found: Floats = (top - reach + np.clip(shift, -0.5, 0.5)) / sampling_hz
+    return found
 
 
 def _by_spectrum(series: Floats, reference: Floats, sampling_hz: float, heart_hz: float) -> Floats:
@@ -141,10 +142,7 @@ def patch_delays(
     if pieces >= 2:
         borders = np.linspace(0, len(series), pieces + 1).round().astype(int)
         parts = np.stack(
-            [
-                estimate(passed[a:b], whole[a:b], sampling_hz, heart_hz)
-                for a, b in pairwise(borders.tolist())
-            ]
+            [estimate(passed[a:b], whole[a:b], sampling_hz, heart_hz) for a, b in pairwise(borders.tolist())]
         )
         half = _MOST_BEATS / heart_hz
         scatter = (parts - delay[known] + half) % (2 * half) - half

@@ -1,0 +1,263 @@
+"""Candidates for vessels: lines along which the pulse is stronger and earlier than around them, or weaker and later.
+
+Log amplitude and earliness of every cell are compared with those of the skin around it, by a matched filter for lines
+(the second derivative of a Gaussian across, a Gaussian along; Chaudhuri et al. 1989, IEEE Trans. Medical Imaging 8:263,
+for vessels of the retina) at twelve directions and two widths. Responses are counted in units of their scatter over the
+skin (median absolute deviation), more where the error of the cells says so: a line that moves, such as the edge of a
+collar, is refreshed more often by the codec and looks both stronger and earlier, but not steadily.
+
+What this finds guides the eye. It is no image of a vessel, and no guide for a needle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter, label, maximum_filter
+from scipy.signal import fftconvolve
+
+from magnifier.maps.fields import Fields
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Kind = Literal["artery-like", "vein-like"]
+
+WIDTHS_PX = (12.0, 24.0)
+LENGTH_PX = 40.0
+DIRECTIONS = 12
+SURROUNDINGS_PX = 48.0  # Gaussian that the surroundings are averaged with
+STRONG, WEAK = 6.0, 3.5  # score that a line needs somewhere, and all along
+LEAST_LENGTH_PX = 48.0
+LEAST_CONTRAST = 1.35  # of amplitude, to the surroundings
+_LEAST_QUALITY_DB = 6.0
+_LEAST_EARLINESS = 1.5  # score of the delay alone, median along the line
+_MOST_DELAY_S = 0.06  # beyond it a delay is an error
+
+
+@dataclass(frozen=True)
+class Vessel:
+    """A candidate.
+
+    Attributes
+    ----------
+    kind : str
+    points : list of (float, float)
+        x, y along its middle in luma pixels of the map's coordinates.
+    cells : bool[rows, columns]
+        What it covers.
+    length_px, width_px : float
+    score : float
+        Median along it, in standard deviations of the scatter over the skin.
+    confidence : float
+        Part of its length at which both amplitude and delay differ from the surroundings by more than their errors.
+    amplitude_ratio : float
+        Median amplitude over that of the surroundings.
+    earlier_s : float
+        Median of how much earlier than the surroundings it pulses; negative is later.
+    """
+
+    kind: Kind
+    points: list[tuple[float, float]]
+    cells: Bools
+    length_px: float
+    width_px: float
+    score: float
+    confidence: float
+    amplitude_ratio: float
+    earlier_s: float
+
+
+@dataclass(frozen=True)
+class VesselSearch:
+    """What was looked at.
+
+    Attributes
+    ----------
+    score : float64[rows, columns]
+        Of the artery-like line through each cell, of the vein-like one negative where it is larger; NaN off the skin.
+    vessels : list of Vessel
+        The surest first.
+    """
+
+    score: Floats
+    vessels: list[Vessel]
+
+
+def line_kernels(side: int, width_px: float) -> list[Floats]:
+    """Matched filters of lines, one a direction (0 along x, towards y), each of sum 0 and absolute sum 1.
+
+    Parameters
+    ----------
+    side : int
+        Of a cell, luma pixels.
+    width_px : float
+    """
+    across, along = (width_px / 2 + 2) / side, LENGTH_PX / 2 / side
+    reach = int(np.ceil(3 * max(across, along)))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float64)
+    kernels = []
+    for number in range(DIRECTIONS):
+        angle = np.pi * number / DIRECTIONS
+        u, v = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
+        kernel = (1 - (v / across) ** 2) * np.exp(-(v**2) / (2 * across**2) - u**2 / (2 * along**2))
+        kernel -= kernel.mean()
+        kernels.append(kernel / np.abs(kernel).sum())
+    return kernels
+
+
+def _surroundings(values: Floats, inside: Bools, sigma: float) -> Floats:
+    weight = gaussian_filter(inside.astype(np.float64), sigma)
+    mean: Floats = gaussian_filter(np.where(inside, values, 0.0), sigma) / np.maximum(weight, 1e-3)
+    return mean
+
+
+def _inflation(error: Floats, inside: Bools, sigma: float) -> Floats:
+    """How much larger than usual the error is around each cell; at least 1."""
+    usual = float(np.median(error[inside]))
+    near = _surroundings(error, inside, sigma)
+    result: Floats = np.maximum(near / max(usual, 1e-12), 1.0)
+    return result
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Scores of the best line through every cell: of its sum, of earliness alone, its direction and width."""
+
+    score: Floats
+    earliness: Floats
+    direction: NDArray[np.int64]
+    width: Floats
+
+
+def _lines(strength: Floats, earliness: Floats, inside: Bools, inflation: tuple[Floats, Floats], side: int) -> _Lines:
+    best = np.full(strength.shape, -np.inf)
+    early, width = np.zeros(strength.shape), np.zeros(strength.shape)
+    direction = np.zeros(strength.shape, np.int64)
+    for wide in WIDTHS_PX:
+        responses = np.array(
+            [[fftconvolve(plane, k, "same") for plane in (strength, earliness)] for k in line_kernels(side, wide)]
+        )
+        here = responses[:, :, inside]
+        middle = np.median(here, axis=(0, 2), keepdims=True)
+        scatter = 1.4826 * np.median(np.abs(here - middle), axis=(0, 2))
+        for number in range(DIRECTIONS):
+            parts = [responses[number, i] / (max(scatter[i], 1e-12) * inflation[i]) for i in (0, 1)]
+            score = (parts[0] + parts[1]) / np.sqrt(2)
+            better = score > best
+            best[better], early[better] = score[better], parts[1][better]
+            direction[better], width[better] = number, wide
+    return _Lines(best, early, direction, width)
+
+
+def _ridge(lines: _Lines, inside: Bools) -> Bools:
+    """Cells whose score is the largest across the direction of their line."""
+    rows, columns = lines.score.shape
+    angle = np.pi * lines.direction / DIRECTIONS
+    down, right = np.rint(np.cos(angle)).astype(int), np.rint(-np.sin(angle)).astype(int)
+    y, x = np.mgrid[:rows, :columns]
+    top = inside & (lines.score >= WEAK)
+    for sign in (-1, 1):
+        there = (np.clip(y + sign * down, 0, rows - 1), np.clip(x + sign * right, 0, columns - 1))
+        top &= lines.score >= lines.score[there]
+    return top
+
+
+def find_vessels(found: Fields) -> VesselSearch:
+    """Look for lines in the maps of one person.
+
+    Parameters
+    ----------
+    found : Fields
+
+    Returns
+    -------
+    VesselSearch
+    """
+    side = found.box.side
+    inside = found.skin & (np.nan_to_num(found.quality_db, nan=-1.0) >= _LEAST_QUALITY_DB)
+    inside &= np.nan_to_num(found.unmasked_amplitude) > 0
+    if inside.sum() < 100:
+        return VesselSearch(np.full(found.skin.shape, np.nan), [])
+    sigma = SURROUNDINGS_PX / side
+    amplitude = np.where(inside, found.unmasked_amplitude, 1.0)
+    log_amplitude = np.log(amplitude)
+    early = np.clip(np.where(inside, -found.unmasked_delay_s, 0.0), -_MOST_DELAY_S, _MOST_DELAY_S)
+    errors = (
+        np.where(inside, found.amplitude_error / amplitude, 0.0),
+        np.where(inside, found.delay_error_s, 0.0),
+    )
+    contrast = [np.where(inside, p - _surroundings(p, inside, sigma), 0.0) for p in (log_amplitude, early)]
+    inflation = tuple(_inflation(e, inside, LENGTH_PX / 4 / side) for e in errors)
+    vessels: list[Vessel] = []
+    scores = []
+    kinds: tuple[tuple[Kind, int], ...] = (("artery-like", 1), ("vein-like", -1))
+    for kind, sign in kinds:
+        lines = _lines(sign * contrast[0], sign * contrast[1], inside, (inflation[0], inflation[1]), side)
+        scores.append(lines.score)
+        vessels += _trace(kind, sign, lines, inside, contrast, errors, found)
+    score = np.where(scores[0] >= scores[1], scores[0], -scores[1])
+    vessels.sort(key=lambda v: -v.score)
+    return VesselSearch(np.where(inside, score, np.nan), vessels)
+
+
+def _trace(
+    kind: Kind, sign: int, lines: _Lines, inside: Bools, contrast: list[Floats], errors: tuple[Floats, Floats],
+    found: Fields,
+) -> list[Vessel]:  # fmt: skip
+    """Lines that are strong somewhere, long enough, and different in both amplitude and delay."""
+    side = found.box.side
+    ridge = _ridge(lines, inside)
+    linked, count = label(binary_dilation(ridge), np.ones((3, 3)))
+    vessels: list[Vessel] = []
+    for number in range(1, count + 1):
+        rows, columns = np.nonzero(ridge & (linked == number))
+        scores = lines.score[rows, columns]
+        if scores.max() < STRONG:
+            continue
+        points, length = _ordered(rows, columns, side)
+        ratio = sign * contrast[0][rows, columns]
+        earlier = sign * contrast[1][rows, columns]
+        if length < LEAST_LENGTH_PX or np.median(lines.earliness[rows, columns]) < _LEAST_EARLINESS:
+            continue
+        if np.median(ratio) < np.log(LEAST_CONTRAST):
+            continue
+        surer = (ratio > errors[0][rows, columns]) & (earlier > errors[1][rows, columns])
+        width = float(np.median(lines.width[rows, columns]))
+        cells = np.zeros(inside.shape, bool)
+        cells[rows, columns] = True
+        reach = max(round(width / side), 1)
+        cells = maximum_filter(cells, size=reach | 1) & inside
+        origin = np.array([found.box.column, found.box.row])
+        places = (points + origin + 0.5) * side - 0.5
+        vessels.append(
+            Vessel(
+                kind,
+                [(float(x), float(y)) for x, y in places],
+                cells,
+                float(length),
+                width,
+                float(np.median(scores)),
+                float(surer.mean()),
+                float(np.exp(sign * np.median(ratio))),
+                float(sign * np.median(earlier)),
+            )
+        )
+    return vessels
+
+
+def _ordered(rows: NDArray[Any], columns: NDArray[Any], side: int) -> tuple[Floats, float]:
+    """Cells along their principal axis, averaged over steps of about 16 px: x, y in cells, and the length in px."""
+    places = np.stack([columns, rows], axis=1).astype(np.float64)
+    middle = places.mean(axis=0)
+    _, _, axes = np.linalg.svd(places - middle, full_matrices=False)
+    along = (places - middle) @ axes[0]
+    step = max(16 / side, 1.0)
+    bins = np.floor((along - along.min()) / step).astype(int)
+    points = np.array([places[bins == b].mean(axis=0) for b in np.unique(bins)])
+    if len(points) < 2:
+        return points, 0.0
+    length = float(np.hypot(*np.diff(points, axis=0).T).sum() + step) * side
+    return points, length
