@@ -17,8 +17,11 @@ from segmenter.face.mesh import Mesh
 
 CELLS = 64  # a side of the canonical face
 CELL = canonical.SIZE[0] // CELLS  # canonical px a side
-OTHER = 0.3  # a chroma ratio that differs from the face's by so much of it is not its skin: hair, cloth, wall
-_DARK = 0.5  # nor is what has less than this part of its luma: hair, beard, frames of glasses
+OTHER = 0.3  # a chroma ratio that differs from the face's by more than this part of it is something before the face
+# What differs by more is not skin: chroma ratio as a part of the face's, luma as the natural logarithm of what it is
+# below the face's. Each is so many median deviations of the face's own skin, within the bounds that stand here.
+_SPREADS = 6.0
+_FAR, _DEEP = (0.24, 0.34), (0.45, 0.80)
 _WHITE = 245  # levels of luma: clipped
 _FACING = 0.5  # cosine of the angle to the line of sight: what is turned further away is not judged
 _HALF_WIDTH = 87.0  # of the head as a cylinder, canonical px
@@ -94,24 +97,27 @@ def skin_of(total: NDArray[np.int64], count: int, yaw: float) -> Skin:
     Skin
     """
     mean = total / float(count)
-    luma = np.maximum(mean[..., 0] - _BLACK, 1.0)
-    # 2 x 2 cells together: noise of single samples would be taken for another colour
-    block = mean.reshape(CELLS // 2, 2, CELLS // 2, 2, 3).mean(axis=(1, 3))
-    level = np.maximum(block[..., 0] - _BLACK, 1.0)
-    ratio = (block[..., 1:] - 128.0) / level[..., None]
     facing = _must_be_skin() & (np.cos(_across() + np.deg2rad(yaw)) > _FACING)
     if not facing.any():
         facing = _must_be_skin()
+    level = np.maximum(mean[..., 0] - _BLACK, 1.0)
+    ratio = (mean[..., 1:] - 128.0) / level[..., None]
     reference, usual = np.median(ratio[facing], axis=0), float(np.median(level[facing]))
-    distance = np.sqrt(((ratio - reference) ** 2).sum(axis=-1))
-    far = distance > OTHER * max(float(np.sqrt((reference**2).sum())), 1e-3)
+    colorful = max(float(np.sqrt((reference**2).sum())), 1e-3)
+    distance = np.sqrt(((ratio - reference) ** 2).sum(axis=-1)) / colorful
+    depth = np.log(usual / level)
+    # the more evenly coloured and lit a face is, the nearer to its own lies what is already something else
+    far, deep = (
+        max(low, min(_SPREADS * float(np.median(np.abs(values[facing]))), high))
+        for values, low, high in ((distance, *_FAR), (depth, *_DEEP))
+    )
+    other = (distance > far) | (depth > deep) | (mean[..., 0] > _WHITE)
+    covered = _averaged(distance) > OTHER
     lower = facing & _below()
-    other = np.repeat(np.repeat(far, 2, axis=0), 2, axis=1)
-    other |= (luma < _DARK * usual) | (mean[..., 0] > _WHITE)
     return Skin(
         cells=~_majority(other),
-        covered=float(far[facing].mean()),
-        covered_below=float(far[lower].mean()) if lower.any() else 0.0,
+        covered=float(covered[facing].mean()),
+        covered_below=float(covered[lower].mean()) if lower.any() else 0.0,
         brightness=min(usual / 219.0, 1.0),
     )
 
@@ -140,6 +146,13 @@ def at(skin: Skin, transform: NDArray[np.float64], rows: slice, columns: slice) 
     return found
 
 
+def _averaged(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over blocks of 2 x 2 cells: noise of single ones would be taken for another colour."""
+    half = CELLS // 2
+    blocks: NDArray[np.float64] = values.reshape(half, 2, half, 2).mean(axis=(1, 3))
+    return np.repeat(np.repeat(blocks, 2, axis=0), 2, axis=1)
+
+
 def _majority(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Cells with five or more of the nine around them: specks and pinholes are gone."""
     padded = np.pad(cells.astype(np.uint8), 1, mode="edge")
@@ -154,16 +167,10 @@ def _centres() -> NDArray[np.float64]:
     return np.stack([x, y], axis=-1)
 
 
-def _blocks() -> NDArray[np.float64]:
-    middle = (np.arange(CELLS // 2) + 0.5) * 2 * CELL
-    x, y = np.meshgrid(middle, middle)
-    return np.stack([x, y], axis=-1)
-
-
 @lru_cache(maxsize=1)
 def _must_be_skin() -> NDArray[np.bool_]:
     def inside(x: float, y: float, a: float, b: float) -> NDArray[np.bool_]:
-        place = _blocks()
+        place = _centres()
         return np.asarray(((place[..., 0] - x) / a) ** 2 + ((place[..., 1] - y) / b) ** 2 < 1)
 
     found: NDArray[np.bool_] = inside(*_OVAL) & ~np.any([inside(*feature) for feature in _FEATURES], axis=0)
@@ -172,9 +179,9 @@ def _must_be_skin() -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=1)
 def _across() -> NDArray[np.float64]:
-    return np.asarray(np.arcsin(np.clip((_blocks()[..., 0] - canonical.SIZE[0] / 2) / _HALF_WIDTH, -1, 1)))
+    return np.asarray(np.arcsin(np.clip((_centres()[..., 0] - canonical.SIZE[0] / 2) / _HALF_WIDTH, -1, 1)))
 
 
 @lru_cache(maxsize=1)
 def _below() -> NDArray[np.bool_]:
-    return np.asarray(_blocks()[..., 1] > 137)
+    return np.asarray(_centres()[..., 1] > 137)

@@ -95,8 +95,8 @@ class Painter:
 
     def _part(self, smoothed: Smoothed, judged: Skin, look: Look) -> Part | None:
         points = smoothed.points
-        around = outline(points, axes(points)) / 2
-        rows, columns = window(around, self._shape)
+        around, sizes = outline(points, axes(points))
+        rows, columns = window(around / 2, self._shape)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return None
         pose = pose_of(points)
@@ -104,7 +104,7 @@ class Painter:
             transform = canonical.fit(points, pose.yaw)
         except ValueError:
             return None
-        inside = skin(around, points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
+        inside = skin(around / 2, sizes, points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
         down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if not down.size:
             return None

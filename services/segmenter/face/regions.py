@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 # Points of the mesh around each part, in order.
 OVAL = (
@@ -27,7 +28,7 @@ HOLES = {
 _OVAL = np.array(OVAL)
 _HOLES, _HOLE_SIZES = np.concatenate([np.array(hole) for hole in HOLES.values()]), tuple(map(len, HOLES.values()))
 # How much wider, higher above and lower below its middle a face is than the oval of its mesh.
-_WIDER, _HIGHER, _LOWER = 1.09, 1.20, 1.06
+_WIDER, _HIGHER, _LOWER = 1.11, 1.20, 1.09
 _SIDE = 0.45  # depth of a head's side that may be seen, in widths of the oval
 _SHIFTS = (0.0, 0.5, 1.0)
 
@@ -87,7 +88,7 @@ def fill(corners: NDArray[np.float64], sizes: tuple[int, ...], shape: tuple[int,
     return np.asarray(np.cumsum(whole[:, :-1], axis=1, dtype=np.int8) != 0)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)
 def _edges(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where each polygon starts, and which corner follows each corner."""
     starts = np.cumsum((0, *sizes[:-1]))
@@ -97,11 +98,12 @@ def _edges(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return starts, following
 
 
-def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[np.float64]:
+def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[int, ...]]:
     """Where skin of the face may be: the mesh's oval, widened to hair line, ears and edge of the jaw.
 
     The oval runs a little inside of the face. Of a turned head the side that came into view is added, by shifting
-    the oval towards the back of the head. What of it is hair, cloth or wall is for `appearance` to say.
+    the oval towards the back of the head, and the profile, by the hull of all points. What of it is hair, cloth or
+    wall is for `appearance` to say.
 
     Parameters
     ----------
@@ -112,8 +114,10 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[n
 
     Returns
     -------
-    float64[36 k, 2]
-        k polygons of the oval's corners, whose union it is, x and y in the units of the points.
+    corners : float64[n, 2]
+        Of the polygons whose union it is, x and y in the units of the points.
+    sizes : tuple of int
+        Corners of each polygon.
     """
     oval = points[_OVAL]
     middle = oval.mean(axis=0)
@@ -123,7 +127,10 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[n
     grown = (middle + wide @ head)[:, :2]
     down, back = head[1, :2], head[2, :2] * (_SIDE * np.ptp(along[:, 0]))
     back = back - down * ((back * down).sum() / max((down * down).sum(), 1e-12))  # a nod shows no more of the face
-    return np.concatenate([grown + part * back for part in _SHIFTS])
+    flat = points[:, :2]
+    hull = flat[ConvexHull(flat).vertices]
+    shifted = [grown + part * back for part in _SHIFTS]
+    return np.concatenate([*shifted, hull]), (*(len(oval) for _ in _SHIFTS), len(hull))
 
 
 def window(corners: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -134,12 +141,15 @@ def window(corners: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice,
     return rows, columns
 
 
-def skin(around: NDArray[np.float64], points: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.bool_]:
+def skin(
+    around: NDArray[np.float64], sizes: tuple[int, ...], points: NDArray[np.float64], rows: slice, columns: slice
+) -> NDArray[np.bool_]:
     """The skin of a face in a part of a plane: inside its outline, outside of eyes, brows and mouth.
 
     Parameters
     ----------
-    around : float64[36 k, 2]
+    around : float64[n, 2]
+    sizes : tuple of int
         Its outline, in samples of the plane.
     points : float64[468, 2]
         Of the mesh, in samples of the plane.
@@ -154,4 +164,4 @@ def skin(around: NDArray[np.float64], points: NDArray[np.float64], rows: slice, 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     corner = np.array([columns.start, rows.start])
     holes = fill(points[_HOLES] - corner, _HOLE_SIZES, shape)
-    return fill(around - corner, (len(OVAL),) * (len(around) // len(OVAL)), shape) & ~holes
+    return fill(around - corner, sizes, shape) & ~holes
