@@ -163,7 +163,7 @@ def _segment(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
 def _result(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     audio: list[Need] = [("audio", 0)] if plan.recording.audio else []
     # the first chunk and its mask are what `skin.jpg` shows
-    return [("plan", 0), ("pulse", 0), ("chunk", 0), ("mask", 0), *audio, *_all(plan, "segment")]
+    return [("plan", 0), ("skin", 0), ("pulse", 0), ("chunk", 0), ("mask", 0), *audio, *_all(plan, "segment")]
 
 
 STAGES: dict[str, Stage] = {

@@ -68,6 +68,7 @@ class Runtime:
         components: Sequence[Callable[[Runtime], Awaitable[None]]],
         call_modules: Sequence[str],
         more_info: Callable[[], Mapping[str, Any]] | None = None,
+        more_ready: Callable[[], bool] | None = None,
     ) -> None:
         self.name, self.settings, self.stages = name, settings, list(stages)
         self.telemetry = Telemetry(name)
@@ -75,6 +76,7 @@ class Runtime:
         self.stopping = asyncio.Event()
         self.broken = False
         self._handlers, self._components, self._more_info = handlers, components, more_info
+        self._more_ready = more_ready
         self._tasks: list[asyncio.Task[None]] = []
         self._calls = ChildPool(
             1, list(call_modules), settings.child_memory_bytes, CALL_FILE_BYTES, on_end=self._call_ended
@@ -149,6 +151,7 @@ class Runtime:
     def ready(self) -> bool:
         """Whether it can do its work now."""
         up = hasattr(self, "bus") and self.bus.connected and not self.stopping.is_set()
+        up = up and (self._more_ready is None or self._more_ready())
         return up and (self.worker is None or self.worker.ready)
 
     def info(self) -> dict[str, Any]:
@@ -188,6 +191,7 @@ def create_app(
     components: Sequence[Callable[[Runtime], Awaitable[None]]] = (),
     call_modules: Sequence[str] = (),
     info: Callable[[], Mapping[str, Any]] | None = None,
+    ready: Callable[[], bool] | None = None,
     title: str | None = None,
     **fastapi: Any,
 ) -> FastAPI:
@@ -209,6 +213,8 @@ def create_app(
         Modules that the child of `Runtime.run_limited` imports at the start.
     info : callable, optional
         More of `/info`.
+    ready : callable, optional
+        Whether what the service needs besides its worker is ready, for `/readyz`.
     **fastapi
         For `FastAPI`.
 
@@ -222,7 +228,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runtime = Runtime(name, settings, mine, handlers or {}, components, call_modules, info)
+        runtime = Runtime(name, settings, mine, handlers or {}, components, call_modules, info, ready)
         app.state.runtime = runtime
         try:
             await runtime.start()

@@ -10,7 +10,7 @@ from typing import Any
 from magnifier import facehr
 from magnifier.record import Record
 from media.pulse_blob import Pulse
-from mesh.contracts import Plan, Result, ResultFile, Task
+from mesh.contracts import Plan, Result, ResultFile, SkinFinding, Task
 from mesh.names import BlobName, file_index
 
 MEDIA_TYPES = {
@@ -92,7 +92,9 @@ def clip_warnings(task: Task, pulse: Pulse, described: dict[str, Any] | None) ->
     return warnings
 
 
-def build_result(task: Task, plan: Plan, pulse: Pulse, described: dict[str, Any] | None) -> Result:
+def build_result(
+    task: Task, plan: Plan, pulse: Pulse, described: dict[str, Any] | None, skin: SkinFinding | None = None
+) -> Result:
     """The content of `result.json`."""
     warnings = [*plan.warnings, *pulse.warnings, *clip_warnings(task, pulse, described)]
     return Result(
@@ -100,6 +102,7 @@ def build_result(task: Task, plan: Plan, pulse: Pulse, described: dict[str, Any]
         version=version("pulsemesh"),
         recording=plan.recording,
         parameters=task.parameters,
+        skin=skin,
         people=pulse.measurements,
         warnings=list(dict.fromkeys(warnings)),  # each once, in order
         magnification=described,

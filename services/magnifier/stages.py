@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from media.masks import read_masks
 from media.packets import read_header
 from media.pulse_blob import Pulse
 from media.timeline import frame_times
-from mesh.contracts import Plan, ResultIndex, Task
+from mesh.contracts import Plan, ResultIndex, SkinFinding, Task
 from mesh.errors import NoFrames
 from mesh.names import file_index
 from mesh.stages import Input, Inputs, Output
@@ -72,7 +73,7 @@ def result(task: Task, inputs: Inputs) -> Iterator[Output]:
     write_pulse_csv(pulse, folder / "pulse.csv")
     draw_pulse(pulse, folder / "pulse.png")
     _skin_picture(plan, pulse, inputs, folder / "skin.jpg")
-    report = build_result(task, plan, pulse, described)
+    report = build_result(task, plan, pulse, described, _skin_finding(inputs))
     (folder / "result.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     names = ["result.json", "pulse.csv", "pulse.png", "skin.jpg"]
     if described is not None:
@@ -82,6 +83,11 @@ def result(task: Task, inputs: Inputs) -> Iterator[Output]:
         entries.append(result_file(task, folder / name))
         yield Output("file", file_index(name), folder / name)
     yield Output("result", "0", ResultIndex(files=entries).model_dump_json().encode())
+
+
+def _skin_finding(inputs: Inputs) -> SkinFinding:
+    said = json.loads(inputs.one("skin").read())
+    return SkinFinding(segmenter=said["segmenter"], because=said["because"], model=said.get("model"))
 
 
 def _join(task: Task, plan: Plan, inputs: Inputs, path: Path) -> dict[str, Any] | None:
