@@ -16,7 +16,7 @@ from media.masks import FrameMask, MaskReader, MaskWriter, empty_masks, frame_ma
 from media.people import People
 from media.timeline import frame_times
 from mesh.contracts import Plan, Recording, Task
-from mesh.errors import BadParameters
+from mesh.errors import BadParameters, Unavailable
 from mesh.graph import KEY_SECONDS, SKIN_SECONDS, key_support
 from mesh.parameters import Parameters
 from mesh.stages import Inputs, Output
@@ -31,7 +31,12 @@ from segmenter.living_skin.reference import Reference, check_colour, find_refere
 from segmenter.people import link_people, one_person
 from segmenter.picking import pick, shown_frame
 from segmenter.pieces import are_apart, cut_into_pieces
+from segmenter.sam3.cells import cell_numbers, support
+from segmenter.sam3.client import RemoteSam3, runs_here
+from segmenter.sam3.segmenter import Sam3Segmenter
+from segmenter.sam3.settings import Wanted
 
+_ALIKE = "Start every segmenter of a mesh with the same weights of SAM 3, or none. See docs/sam3.md."
 _MOMENTS = 10  # in which it is seen whether skin lies in pieces
 
 
@@ -48,23 +53,37 @@ def skin(task: Task, inputs: Inputs) -> Iterator[Output]:
     Raises
     ------
     BadParameters
-        If the point lies outside the picture.
+        If the point lies outside the picture, or SAM 3 does not understand the prompt.
+    MissingWeights
+        If SAM 3 is asked for and does not run here.
     """
     plan, parameters = _plan(inputs), task.parameters
     choice = choose(
-        parameters, None, lambda: face.sees_face(plan, frames(plan, inputs.of("chunk"), None, SKIN_SECONDS))
+        parameters,
+        _sam3_device() if parameters.segmenter == "auto" else None,
+        lambda: face.sees_face(plan, frames(plan, inputs.of("chunk"), None, SKIN_SECONDS)),
     )
-    content: dict[str, Any] = asdict(choice) | {"point": parameters.skin_point, "pieces": False}
+    content: dict[str, Any] = asdict(choice) | {"point": parameters.skin_point, "pieces": False, "model": None}
     if choice.segmenter == "chroma":
         reference, cells = _reference(plan, inputs, parameters)
         content |= asdict(reference)
         if cells is not None and reference.chroma is not None:
             similarity = parameters.chroma_similarity or reference.similarity
             content["pieces"] = are_apart(_moments(plan.recording, cells, reference, similarity))
+    elif choice.segmenter == "face":
+        content |= asdict(Reference(None, None, 1.0, "no face was seen"))
     else:
-        reason = "no face was seen"
-        content |= asdict(Reference(None, None, 1.0, reason))
+        with RemoteSam3.connect() as sam3:
+            sam3.check(parameters.prompt)
+            content |= asdict(Reference(None, None, 1.0, f"SAM 3 saw no '{parameters.prompt}'")) | {"model": sam3.name}
     yield Output("skin", "0", json.dumps(content).encode())
+
+
+def _sam3_device() -> str | None:
+    if not runs_here():
+        return None
+    with RemoteSam3.connect() as sam3:
+        return sam3.device
 
 
 def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Reference, Cells | None]:
@@ -117,7 +136,15 @@ def _moments(
 
 
 def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """The masks of one chunk; empty ones, without decoding, where the chroma key has no reference."""
+    """The masks of one chunk; empty ones, without decoding, where the chroma key has no reference.
+
+    Raises
+    ------
+    Unavailable
+        If the clip's masks are made by SAM 3, and it does not run here, or with other weights.
+    OutOfMemory
+        If its device cannot hold one picture.
+    """
     plan, parameters = _plan(inputs), task.parameters
     chunk, shape = plan.chunks[task.index], chroma_shape(plan.recording)
     skin = json.loads(inputs.one("skin").read())
@@ -126,7 +153,7 @@ def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
         yield Output("mask", str(task.index), empty_masks(shape, chunk.frames))
         return
     writer = MaskWriter(shape, face.CANONICAL if skin["segmenter"] == "face" else None)
-    make = {"chroma": _chroma_masks, "face": _face_masks}[skin["segmenter"]]
+    make = {"chroma": _chroma_masks, "face": _face_masks, "sam3": _sam3_masks}[skin["segmenter"]]
     for found in make(plan, inputs, parameters, skin, first, last):
         writer.add(found)
     yield Output("mask", str(task.index), writer.finish())
@@ -168,6 +195,23 @@ def _face_masks(
     yield from notes.masks(face.masks(plan, decoded, first, last, parameters), first)
 
 
+def _sam3_masks(
+    plan: Plan, inputs: Inputs, parameters: Parameters, skin: dict[str, Any], first: int, last: int
+) -> Iterator[FrameMask]:
+    if not runs_here():
+        raise Unavailable(
+            "this recording's masks are made by SAM 3, which does not run beside this worker", hint=_ALIKE
+        )
+    times, notes = frame_times(plan), ColourNotes()
+    with RemoteSam3.connect() as sam3:
+        if sam3.name != skin["model"]:
+            raise Unavailable(f"this recording's masks are made by {skin['model']}; here runs {sam3.name}", hint=_ALIKE)
+        need = support(times, parameters.sam3_cell_s, first, last)
+        decoded = notes.frames(_decoded(plan, inputs, need.start, need.stop), first)
+        segmenter = Sam3Segmenter(sam3, Wanted.of(parameters))
+        yield from notes.masks(segmenter.segment(decoded, times, plan.recording, first, last), first)
+
+
 # --- people
 
 
@@ -185,7 +229,9 @@ def people(task: Task, inputs: Inputs) -> Iterator[Output]:
     if skin["segmenter"] == "chroma" and not skin["pieces"]:
         found = one_person(_masks(inputs))
     else:
-        found = link_people(_masks(inputs), frame_times(plan))
+        times = frame_times(plan)
+        labels_hold = cell_numbers(times, parameters.sam3_cell_s) if skin["segmenter"] == "sam3" else None
+        found = link_people(_masks(inputs), times, labels_hold)
         if skin["segmenter"] != "chroma":
             found = pick(plan, parameters, found, lambda index: read_masks(inputs.of("mask")[index].read()))
     warnings = [skin["warning"]] if skin["warning"] else []

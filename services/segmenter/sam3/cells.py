@@ -41,6 +41,11 @@ class Cell:
         return range(self.first, self.closing + 1)
 
 
+def cell_numbers(times: NDArray[np.float64], seconds: float) -> NDArray[np.int64]:
+    """The cell of each frame: int64[n]."""
+    return np.floor((np.asarray(times, np.float64) + _TIE_S) / seconds).astype(np.int64)
+
+
 def cells(times: NDArray[np.float64], seconds: float) -> list[Cell]:
     """The cells of a clip that hold any frame, in order.
 
@@ -66,7 +71,7 @@ def cells(times: NDArray[np.float64], seconds: float) -> list[Cell]:
         return []
     if (np.diff(times) <= 0).any():
         raise ValueError("frame times do not increase")
-    numbers = np.floor((np.asarray(times, np.float64) + _TIE_S) / seconds).astype(np.int64)
+    numbers = cell_numbers(times, seconds)
     firsts = np.flatnonzero(np.concatenate([[True], np.diff(numbers) > 0]))
     lasts = np.append(firsts[1:], len(times))
     following = np.append(numbers[lasts[:-1]], -1)  # number of the cell that comes next
