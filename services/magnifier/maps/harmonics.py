@@ -142,7 +142,7 @@ def pulse_colour(smooth: Smooth, rgb: Floats) -> Floats:
     strength, green = float(weights @ signature), float(rgb[1] @ signature)
     if strength <= 0 or green == 0:
         return np.array(rgb[1], np.float64)
-    result: Floats = weights * (green / strength)
+    result: Floats = np.asarray(weights * (green / strength), np.float64)
     return result
 
 
