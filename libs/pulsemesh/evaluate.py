@@ -20,10 +20,11 @@ from evaluation.report import content, save
 from evaluation.run import Local, Observe, Observed, evaluate
 from evaluation.table import table
 from evaluation.windows import Measured, Span, spans
-from mesh.contracts import DISCLAIMER, Measurement, Person, Result, State
+from mesh.contracts import DISCLAIMER, Measurement, Person, Result
 from mesh.parameters import Parameters
 from pulsemesh.arguments import ArgumentError, check
-from pulsemesh.client import GatewayClient, GatewayRefusal, one_line
+from pulsemesh_client import Client, Refused
+from pulsemesh_client.errors import Erased, Expired, NotFound
 
 LONGEST_WINDOW_S = 60.0  # of a gateway's heart rate over time
 OF_THE_CLIP = frozenset({400, 413, 415, 422})  # refusals that are one clip's fault: the others go on
@@ -68,13 +69,13 @@ def evaluate_dataset(request: EvaluationRequest) -> None:
     ------
     ArgumentError
         If the folder is not the dataset, an argument cannot be used, or no recording could be evaluated.
-    GatewayRefusal, GatewayAway
+    Refused, Unreachable
         If the gateway does not take a clip, or cannot be reached.
     """
     dataset = DATASETS[request.dataset]
     console = Console(stderr=True)
     try:
-        with GatewayClient(request.gateway or "http://127.0.0.1", request.token) as client:
+        with Client(request.gateway or "http://127.0.0.1", request.token) as client:
             observe: Observe
             if request.gateway is None:
                 observe = Local(check(Parameters, request.parameters), request.cache)
@@ -111,12 +112,12 @@ class Remote:
 
     Attributes
     ----------
-    client : GatewayClient
+    client : Client
     parameters : dict
         Of the jobs.
     """
 
-    client: GatewayClient
+    client: Client
     parameters: dict[str, Any]
 
     def __call__(self, recording: Recording, window_s: float) -> Observed:
@@ -138,17 +139,17 @@ class Remote:
             clip = clip_of(recording, Path(folder))
             try:
                 job = self.client.submit(clip, parameters)
-            except GatewayRefusal as refusal:
+            except Refused as refusal:
                 if refusal.status in OF_THE_CLIP:
                     raise DatasetError(str(refusal)) from None
                 raise
-            *_, view = self.client.watch(job.id)
-            if view.state is not State.SUCCEEDED:
-                raise DatasetError(one_line(view.problem) if view.problem is not None else f"the job was {view.state}")
-            report = Path(folder) / "result.json"
-            if not self.client.download(view.id, report.name, report):
-                raise DatasetError("its result is gone: it expired or was erased")
-            result = Result.model_validate_json(report.read_bytes())
+            view = self.client.wait(job)
+            if not view.succeeded:
+                raise DatasetError(str(view.problem) if view.problem is not None else f"the job was {view.state}")
+            try:
+                result = Result.model_validate_json(self.client.read(view, "result.json"))
+            except (NotFound, Expired, Erased):
+                raise DatasetError("its result is gone: it expired or was erased") from None
         person = max(result.people, key=lambda one: one.signal.skin_fraction)
         return Observed(
             [

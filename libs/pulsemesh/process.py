@@ -13,14 +13,16 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from mesh.contracts import JobView, Result, State
+from mesh.contracts import Result
 from phantom.truth import Truth
+from pulsemesh import interruption
 from pulsemesh.arguments import ArgumentError
-from pulsemesh.client import GatewayClient, one_line
 from pulsemesh.embedded import EmbeddedMesh, EmbeddedMeshError
 from pulsemesh.progress_bars import ProgressBars
 from pulsemesh.result_folder import ResultFolder
 from pulsemesh.summary import summary
+from pulsemesh_client import Client, Job, Patience, PulsemeshError
+from pulsemesh_client.errors import Erased, Expired, NotFound
 
 
 class JobFailed(Exception):
@@ -100,7 +102,7 @@ def process(request: Request) -> None:
     ------
     ArgumentError
         If an argument cannot be used.
-    GatewayRefusal, GatewayAway
+    Refused, Unreachable
         If the gateway does not take the clip, or cannot be reached.
     JobFailed
         If the job ended without a result.
@@ -114,9 +116,9 @@ def process(request: Request) -> None:
         with (
             ProgressBars(console, quiet=request.quiet) as bars,
             _gateway(request, bars) as (address, mesh),
-            GatewayClient(address, request.token) as client,
+            Client(address, request.token) as client,
         ):
-            view = _run(client, request, bars, mesh)
+            view = _run(client, address, request, bars, mesh)
             result = _download(client, view, results.folder)
         files = results.commit()
     if request.as_json:
@@ -139,30 +141,38 @@ def _gateway(request: Request, bars: ProgressBars) -> Iterator[tuple[str, Embedd
         yield mesh.url, mesh
 
 
-def _run(client: GatewayClient, request: Request, bars: ProgressBars, mesh: EmbeddedMesh | None) -> JobView:
+def _run(client: Client, address: str, request: Request, bars: ProgressBars, mesh: EmbeddedMesh | None) -> Job:
     bars.start("upload", request.video.stat().st_size)
-    job = client.submit(request.video, request.parameters, bars.advance).id
+    job = client.submit(request.video, request.parameters, progress=lambda sent, _: bars.advance(sent))
     bars.done()
     try:
         for view in client.watch(job):
             bars.job(view)
+            interruption.check()
             if mesh is not None and mesh.failure is not None:
                 raise EmbeddedMeshError(mesh.failure)
     except BaseException:
         if mesh is None:  # nobody waits for it any more; an embedded mesh ends with us
-            client.cancel(job)
+            _cancel(address, request.token, job)
         raise
-    if view.state is State.SUCCEEDED:
+    if view.succeeded:
         return view
     if view.problem is not None:
-        raise JobFailed(f"the job failed: {one_line(view.problem)}")
+        raise JobFailed(f"the job failed: {view.problem}")
     raise JobFailed(f"the job was {view.state}")
 
 
-def _download(client: GatewayClient, view: JobView, folder: Path) -> Result:
-    for name in client.files(view.id):
-        if not client.download(view.id, name, folder / name):
-            raise JobFailed(f"the job succeeded, but {name} is gone: it expired or was erased")
+def _cancel(address: str, token: str | None, job: Job) -> None:
+    """Cancel a job if the gateway can be reached at once; say nothing if not."""
+    with contextlib.suppress(PulsemeshError), Client(address, token, patience=Patience(3.0, 3.0, 1)) as hasty:
+        hasty.cancel(job)
+
+
+def _download(client: Client, view: Job, folder: Path) -> Result:
+    try:
+        client.download_all(view, folder)
+    except (NotFound, Expired, Erased):
+        raise JobFailed("the job succeeded, but its result is gone: it expired or was erased") from None
     report = folder / "result.json"
     if not report.exists():
         raise JobFailed("the job succeeded, but it has no result.json")

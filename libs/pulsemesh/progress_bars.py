@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from mesh.contracts import JobView
+from pulsemesh_client import Job
 
 TITLES = {
     "split": "split the clip",
@@ -105,7 +105,7 @@ class ProgressBars:
         self._line(f"{what}: {time.monotonic() - started:.1f} s")
         self._step = None
 
-    def job(self, view: JobView) -> None:
+    def job(self, view: Job) -> None:
         """Show how far the stages of a job are."""
         for stage in view.progress:
             title = TITLES.get(stage.stage, stage.stage)

@@ -19,6 +19,7 @@ from mesh.jobs import JobTable
 from mesh.names import new_id
 
 RUNNING_S = 600  # the longest that storing an upload may take; then its claim is forgotten
+STARTING_S = 30  # and that starting a job on a recording that is there may take
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _OPERATION = "KV-Operation"
 
@@ -56,7 +57,7 @@ class Claims:
     def __init__(self, bus: Bus, jobs: JobTable, keep_s: float) -> None:
         self._bus, self._jobs, self._keep_s = bus, jobs, keep_s
 
-    async def open(self, key: str | None, fingerprint: str, tenant: str) -> Claim:
+    async def open(self, key: str | None, fingerprint: str, tenant: str, running_s: int = RUNNING_S) -> Claim:
         """Claim a request before it is made; without a key nothing is claimed. Tenants have keys of their own.
 
         Raises
@@ -81,7 +82,7 @@ class Claims:
         expect = NEW_SUBJECT
         while True:
             try:
-                sequence = await self._put(subject, _Record(fingerprint=fingerprint, job=job), expect, RUNNING_S)
+                sequence = await self._put(subject, _Record(fingerprint=fingerprint, job=job), expect, running_s)
                 return Claim(job, False, subject, sequence, fingerprint)
             except WrongSequence:
                 found = await self._bus.last(subjects.JOBS, subject)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fastapi import Request
 
-from gateway.claims import Claim, Claims
+from gateway.claims import RUNNING_S, STARTING_S, Claim, Claims
 from gateway.coordinator import Coordinator
 from gateway.incoming import IncomingUploads
 from gateway.inspection import Inspection
@@ -149,7 +149,8 @@ class Submissions:
             with Spool(folder, self._settings.upload_bytes, self._metrics.upload_bytes.inc) as spool:
                 submission = await receive(request, spool, self._settings.upload_bytes, self._settings.upload_idle_s)
                 asked = f"{submission.fingerprint} {webhook or ''}"
-                claim = await self._claims.open(key, asked, principal.tenant)
+                running_s = RUNNING_S if submission.clip is not None else STARTING_S
+                claim = await self._claims.open(key, asked, principal.tenant, running_s)
                 if claim.made:
                     earlier = await self._runtime.jobs.find(claim.job)
                     if earlier is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from mesh.errors import BadRequest, TooLarge, TusVersion, UnsupportedMedia
+from mesh.errors import BadRequest, EmptyUpload, TooLarge, TusVersion, UnsupportedMedia
 
 VERSION = "1.0.0"
 PATH = "/v1/uploads"
@@ -71,6 +71,8 @@ def parse_length(header: str | None, limit: int) -> int:
     ------
     BadRequest
         If it is missing or no number.
+    EmptyUpload
+        If it is 0.
     TooLarge
         If it is more than `limit`.
     """
@@ -78,7 +80,7 @@ def parse_length(header: str | None, limit: int) -> int:
     if length > limit:
         raise TooLarge(f"at most {limit / (1 << 20):,.0f} MiB are taken")
     if not length:
-        raise BadRequest("an upload of no bytes is no clip")
+        raise EmptyUpload("an upload of no bytes is no clip")
     return length
 
 

@@ -13,9 +13,9 @@ from evaluation.run import evaluate
 from evaluation.summary import agree
 from evaluation.windows import Span
 from mesh.contracts import Measurement, Person, RatePoint, Signal
-from pulsemesh.client import GatewayClient
 from pulsemesh.embedded import EmbeddedMesh
 from pulsemesh.evaluate import Remote, in_window
+from pulsemesh_client import Client
 
 pytestmark = [pytest.mark.mesh, pytest.mark.timeout(180)]
 
@@ -24,7 +24,7 @@ def test_a_gateway_measures_the_same_clips(phantoms: Path, tmp_path: Path) -> No
     for file in phantoms.iterdir():
         if file.stem != "calm":
             (tmp_path / file.name).symlink_to(file)
-    with EmbeddedMesh(2, environment={"PULSEMESH_GRACE_S": "0"}) as mesh, GatewayClient(mesh.url) as client:
+    with EmbeddedMesh(2, environment={"PULSEMESH_GRACE_S": "0"}) as mesh, Client(mesh.url) as client:
         found = evaluate(DATASETS["phantom"], tmp_path, Remote(client, {}), 10)
         with pytest.raises(EvaluationError, match="at most 60 s"):
             evaluate(DATASETS["phantom"], tmp_path, Remote(client, {}), 90)

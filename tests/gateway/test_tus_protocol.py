@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import tus
-from mesh.errors import BadRequest, TooLarge, TusVersion, UnsupportedMedia
+from mesh.errors import BadRequest, EmptyUpload, TooLarge, TusVersion, UnsupportedMedia
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +44,7 @@ def test_lengths() -> None:
     assert tus.parse_offset("0") == 0
     with pytest.raises(TooLarge):
         tus.parse_length("101", 100)
-    with pytest.raises(BadRequest):
+    with pytest.raises(EmptyUpload):
         tus.parse_length("0", 100)
 
 

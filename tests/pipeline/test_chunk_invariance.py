@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from calls import Calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from mesh.settings import MeshSettings
 from phantom import PhantomSettings, write
 from ppg.trace_blob import Trace
 from pulsemesh.embedded import EmbeddedMesh
+from pulsemesh_client import Client
 
 SECONDS = 7.0
 BASE = PhantomSettings(seconds=SECONDS, fps=20, width=96, height=80, seed=3, crf=20)
@@ -111,16 +111,16 @@ def test_the_per_frame_key_and_the_facehr_preset_too(tmp_path: Path, process: An
 
 async def through_the_broker(mesh: EmbeddedMesh, products: Any, clip: Path, parameters: dict[str, Any]) -> Any:
     """Run a job over HTTP, and read its blobs from the broker itself."""
-    with Calls(mesh.url) as calls:
-        view = await asyncio.to_thread(lambda: calls.wait(calls.submit(clip, **parameters)["id"]))
-    assert view["state"] == "succeeded", view
+    with Client(mesh.url) as client:
+        view = await asyncio.to_thread(lambda: client.wait(client.submit(clip, parameters)))
+    assert view.succeeded, view
     broker = mesh.broker
     settings = MeshSettings(nats_url=broker.url, nats_user=broker.user, nats_password=broker.password)
     bus = await Bus.connect(settings, on_closed=None)
     try:
         job = Job(
-            id=view["id"],
-            recording=view["recording"],
+            id=view.id,
+            recording=view.recording,
             parameters=Parameters(**parameters),
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
         )

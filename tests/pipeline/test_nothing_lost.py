@@ -15,15 +15,13 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
-from calls import ENDED, Calls
 
 from phantom import PhantomSettings, write
 from pulsemesh.embedded import EmbeddedMesh
+from pulsemesh_client import Client
 
 pytestmark = [pytest.mark.mesh, pytest.mark.timeout(1500)]
 
@@ -33,31 +31,17 @@ SEED = int(os.environ.get("CHAOS_SEED", "20261121"))
 PARAMETERS = {"chunk_seconds": 1.0, "gain": 20.0}
 
 
-def products(calls: Calls, job: str) -> dict[str, str]:
+def products(client: Client, job: str) -> dict[str, str]:
     """A digest of each file of a result; `result.json` without the job's own id."""
     found = {}
     for name in ("result.json", "pulse.csv", "skin.jpg", "magnified.mp4"):
-        content = calls.file(job, name)
+        content = client.read(job, name)
         if name == "result.json":
             report = json.loads(content)
             del report["job"]
             content = json.dumps(report, sort_keys=True).encode()
         found[name] = hashlib.sha256(content).hexdigest()
     return found
-
-
-def patiently(call: Any, *arguments: Any, seconds: float = 60) -> Any:
-    """Call again while the gateway is away."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return call(*arguments)
-        except (httpx.TransportError, httpx.HTTPStatusError) as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
-                raise
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
 
 
 def kill_something(mesh: EmbeddedMesh, chance: random.Random, kills: Counter[str]) -> None:
@@ -88,34 +72,34 @@ def test_every_job_ends_as_if_undisturbed(tmp_path: Path) -> None:
         write(settings, clip)
         clips.append(clip)
     chance, kills = random.Random(SEED), Counter[str]()
-    with EmbeddedMesh(workers=2) as mesh, Calls(mesh.url) as calls:
+    with EmbeddedMesh(workers=2) as mesh, Client(mesh.url) as client:
         expected = []
         for clip in clips:
-            view = calls.wait(calls.submit(clip, **PARAMETERS)["id"])
-            assert view["state"] == "succeeded", view
-            expected.append(products(calls, view["id"]))
+            view = client.wait(client.submit(clip, PARAMETERS))
+            assert view.succeeded, view
+            expected.append(products(client, view.id))
         ended: dict[str, str] = {}
         started = time.monotonic()
         jobs: list[tuple[str, int]] = []
         while len(ended) < JOBS:
             while len(jobs) < JOBS and len(jobs) - len(ended) < 4:  # a few at a time, so that there is work to disturb
                 number = len(jobs) % len(clips)
-                jobs.append((patiently(lambda n=number: calls.submit(clips[n], **PARAMETERS))["id"], number))
+                jobs.append((client.submit(clips[number], PARAMETERS).id, number))
             if kills.total() < KILLS:
                 kill_something(mesh, chance, kills)
             time.sleep(chance.uniform(0.1, 0.5))
             for job, _ in jobs:
                 if job not in ended:
-                    view = patiently(calls.job, job)
-                    if view["state"] in ENDED:
-                        ended[job] = view["state"]
+                    view = client.job(job)
+                    if view.ended:
+                        ended[job] = view.state
             assert time.monotonic() - started < 1200, ended
         took = time.monotonic() - started
         assert kills.total() >= min(KILLS, 3)
         wrong = []
         for job, number in jobs:
-            assert ended[job] == "succeeded", patiently(calls.job, job)["problem"]
-            if patiently(products, calls, job) != expected[number]:
+            assert ended[job] == "succeeded", client.job(job).problem
+            if products(client, job) != expected[number]:
                 wrong.append(job)
         assert not wrong
     if path := os.environ.get("CHAOS_RESULTS"):

@@ -89,7 +89,7 @@ def test_targets_of_the_makefile() -> None:
         return ran.stdout
 
     run = plan("run", "VIDEO=a clip.mp4", "OUT=some results")
-    assert '-e ".[embedded]"' in run
+    assert '-e ".[embedded]" -e client' in run
     assert '-e ".[test]"' not in run
     assert 'pulsemesh process "a clip.mp4" --out "some results"' in run
     demo = plan("run")
@@ -97,7 +97,7 @@ def test_targets_of_the_makefile() -> None:
     assert demo.count("truth.json") == 2
     test = plan("test")
     assert all(step in test for step in ('-e ".[test]"', "bin/ruff check", "bin/mypy", "bin/pytest"))
-    assert '-e ".[test]"' in plan("setup")
+    assert '-e ".[test]" -e client' in plan("setup")
     assert "make test" in (ROOT / ".ci" / "run").read_text()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert os.access(ROOT / "deploy" / "make-env", os.X_OK)
