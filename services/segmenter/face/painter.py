@@ -12,7 +12,7 @@ from media.color import chroma_shape
 from media.masks import FrameMask, Instance, Transform
 from mesh.contracts import Recording
 from segmenter.face import canonical, obstruction
-from segmenter.face.appearance import Skin, at, skin_of
+from segmenter.face.appearance import at, skin_of
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
 from segmenter.face.regions import outline, skin, window
@@ -51,19 +51,21 @@ class Painter:
         self._shape = chroma_shape(recording)
         self._size = (recording.width, recording.height)
         self._reach = reach
-        self._judged: dict[tuple[float, int], Skin] = {}  # of the faces of the samples beside the last frame
+        # of the faces of the samples near the last frame
+        self._judged: dict[tuple[float, int], NDArray[np.bool_]] = {}
 
     def paint(self, samples: Sequence[Sample], time: float) -> FrameMask:
         """The mask of a frame at a time, from the samples within reach of it."""
         labels = np.zeros(self._shape, np.uint8)
         found = []
-        judged: dict[tuple[float, int], Skin] = {}
+        judged: dict[tuple[float, int], NDArray[np.bool_]] = {}
         for sample, number in present(samples, time):
             track = chain(sample, number, time - self._reach - _TIE_S, time + self._reach + _TIE_S)
             moments = np.array([moment for moment, _ in track])
             smoothed = smooth(moments, np.stack([face.points for _, face in track]), time, self._reach)
             skin_now = self._skin(sample, number, time)
-            judged[sample.time, number] = skin_now
+            if abs(sample.time - time) <= _NEAR_S:
+                judged[sample.time, number] = skin_now
             around = [face.look for moment, face in track if abs(moment - time) <= _LOOK_S]
             look = obstruction.mean(around or [sample.faces[number].look])
             part = self._part(smoothed, skin_now, look)
@@ -80,10 +82,10 @@ class Painter:
                 instances.append(Instance(label, part.box, part.confidence, part.transform, part.signs))
         return FrameMask(labels, instances)
 
-    def _skin(self, sample: Sample, number: int, time: float) -> Skin:
+    def _skin(self, sample: Sample, number: int, time: float) -> NDArray[np.bool_]:
         """What of a face is skin, from the samples around the one that is nearest to a frame."""
         away = abs(sample.time - time)
-        if away <= _NEAR_S and (sample.time, number) in self._judged:
+        if (sample.time, number) in self._judged and away <= _NEAR_S:
             return self._judged[sample.time, number]
         # the average must lie within reach of the frame
         span = (self._reach - max(away, _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
@@ -93,7 +95,7 @@ class Painter:
         total = np.stack([face.colors for face in faces]).sum(axis=0, dtype=np.int64)
         return skin_of(total, len(faces), yaw)
 
-    def _part(self, smoothed: Smoothed, judged: Skin, look: Look) -> Part | None:
+    def _part(self, smoothed: Smoothed, judged: NDArray[np.bool_], look: Look) -> Part | None:
         points = smoothed.points
         around, sizes = outline(points, axes(points))
         rows, columns = window(around / 2, self._shape)

@@ -58,14 +58,14 @@ class FaceReader:
         except ValueError:  # a mesh without extent
             return None
         colors = appearance.colors(mesh, transform)
-        seen = appearance.skin_of(colors.astype(np.int64), 1, pose.yaw)
+        seen = appearance.cover_of(colors, pose.yaw)
         oval = mesh.points[list(OVAL), :2]
         look = Look(
             detection=score,
             presence=mesh.presence,
             outside=float(((oval < 0) | (oval > self._size)).any(axis=1).mean()),
             covered=seen.covered,
-            covered_below=seen.covered_below,
+            covered_below=seen.below,
             width_px=width_of(mesh.points),
             brightness=seen.brightness,
             yaw_deg=pose.yaw,
