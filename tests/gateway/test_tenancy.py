@@ -163,6 +163,12 @@ def overridden(anns: Anns) -> None:
     patch_upload(anns)
 
 
+def measurements(anns: Anns) -> None:
+    path = f"/v1/jobs/{anns.job}/measurements"
+    assert anns.ann.get(path).status_code != 404
+    anns.hidden("GET", path)
+
+
 def links(anns: Anns) -> None:
     for path in (f"/v1/jobs/{anns.job}/files/magnified.mp4", f"/v1/recordings/{anns.recording}"):
         assert anns.bob.post("/v1/links", json={"path": path}).status_code == 404
@@ -191,6 +197,7 @@ ISOLATION: dict[tuple[str, str], Callable[[Anns], None]] = {
     ("GET", "/v1/jobs/{job_id}"): seen("/v1/jobs/{job}"),
     ("DELETE", "/v1/jobs/{job_id}"): delete_job,
     ("GET", "/v1/jobs/{job_id}/result"): seen("/v1/jobs/{job}/result"),
+    ("GET", "/v1/jobs/{job_id}/measurements"): measurements,
     ("GET", "/v1/jobs/{job_id}/files"): seen("/v1/jobs/{job}/files"),
     ("GET", "/v1/jobs/{job_id}/files/{name}"): seen("/v1/jobs/{job}/files/magnified.mp4"),
     ("HEAD", "/v1/jobs/{job_id}/files/{name}"): head_file,
