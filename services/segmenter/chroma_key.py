@@ -59,16 +59,17 @@ class Exposure:
     Attributes
     ----------
     dark, bright : float
-        Of Y.
-    red : float
-        Of y + red_from_v (v - 128), which is R: on skin the first channel that clips.
+        Of Y; and `bright` of R as well, y + red_from_v (v - 128): on skin the first channel that clips.
     red_from_v : float
     """
 
     dark: float
     bright: float
-    red: float
     red_from_v: float
+
+    def limits(self, v: float) -> tuple[float, float]:
+        """Stored Y between which samples with a given stored V are exposed well."""
+        return self.dark, self.bright - max(self.red_from_v * (v - 128), 0.0)
 
 
 def exposure_of(recording: Recording) -> Exposure:
@@ -76,7 +77,7 @@ def exposure_of(recording: Recording) -> Exposure:
     matrix, offset = rgb_from_yuv(recording)
     of_y, of_v = float(matrix[0, 0]), float(matrix[0, 2])
     black = float(offset[0] + 128 * of_v)  # of Y alone: R at neutral chroma
-    return Exposure((DARK - black) / of_y, (BRIGHT - black) / of_y, (BRIGHT - black) / of_y, of_v / of_y)
+    return Exposure((DARK - black) / of_y, (BRIGHT - black) / of_y, of_v / of_y)
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,10 @@ def _decide(sums: list[NDArray[Any]], weight: int, key: Key) -> Plane:
     distance += _near(sums[1], weight, key.v, key.scale_v)
     skin: NDArray[np.bool_] = np.less(distance, np.float32(weight * weight * key.similarity))
     if key.exposure is not None:
-        lit, limits = sums[2], key.exposure
-        skin &= lit > int(weight * limits.dark)
-        skin &= lit < int(weight * limits.bright)
-        red = sums[1].astype(np.float32)
-        red *= np.float32(limits.red_from_v)
-        red += lit
-        skin &= red < np.float32(weight * (limits.red + 128 * limits.red_from_v))
+        # in one comparison: what is darker than the lower limit becomes a very large unsigned number
+        lowest, highest = (int(weight * limit) for limit in key.exposure.limits(key.v))
+        lit = sums[2] - lowest
+        skin &= lit.view(f"u{lit.itemsize}") < max(highest - lowest, 0)
     labels = skin.view(np.uint8)
     return without_specks(labels) if key.clean else labels
 

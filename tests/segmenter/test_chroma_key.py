@@ -81,7 +81,7 @@ def test_with_exposure_and_cleaning_a_cut_changes_nothing_either(seed, cut):
     u, v = rng.integers(100, 140, (2, 60, 24, 20)).astype(np.uint8)
     y = rng.integers(0, 256, (60, 48, 40)).astype(np.uint8)
     frames, windows = frames_of(u, v, y), key_windows(np.arange(60) / 24, 1.0, 3 * 480)
-    key = Key(120.0, 120.0, 1.0, 1.4, 8.0, Exposure(120.0, 150.0, 150.0, 0.5), clean=True)
+    key = Key(120.0, 120.0, 1.0, 1.4, 8.0, Exposure(120.0, 150.0, 0.5), clean=True)
     whole = list(segment(frames, windows, 0, 60, key))
     assert 0 < np.mean(whole) < 1
     parts = []
@@ -156,13 +156,15 @@ def test_what_is_too_dark_or_too_bright_is_left_out(full_range):
         pixel_format="yuv420p", matrix=6, full_range=full_range,
     )  # fmt: skip
     matrix, offset = rgb_from_yuv(facts)
-    # of one chroma: well lit, nearly black, red clips though luma does not, all clip
-    rgb = np.array([[170.0, 120, 100], [31, 11, 6], [254, 204, 184], [150, 110, 95], [40, 20, 10], [250, 250, 250]])
+    # of one chroma: well lit, nearly black, red clips though luma does not, well lit, dark but lit, all clip
+    grey = np.array([130.0, 0, 214, 100, 20, 235])
+    rgb = grey[:, None] + np.array([40.0, 10, -10]) * [1]
+    rgb[1] = [24.0, 12, 8]
     stored = np.linalg.solve(matrix, (rgb - offset).T).T
-    y, u, v = np.rint(stored).astype(np.uint8).T
+    y, u, v = np.rint(np.clip(stored, 0, 255)).astype(np.uint8).T
     luma = np.repeat(np.repeat(y[None], 2, axis=0), 2, axis=1)
     frames = frames_of(np.repeat(u[None, None], 30, 0), np.repeat(v[None, None], 30, 0), np.repeat(luma[None], 30, 0))
-    key = Key(128.0, 128.0, 1.0, 1.0, 1e5, exposure_of(facts))
+    key = Key(float(u[0]), float(v[0]), 1.0, 1.0, 1e5, exposure_of(facts))
     windows = key_windows(np.arange(30) / 30, 1.0)
     for mask in segment(frames, windows, 0, 30, key):
         np.testing.assert_array_equal(mask[0], [1, 0, 0, 1, 1, 0])
