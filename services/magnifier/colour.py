@@ -28,6 +28,7 @@ from media.planes import Planes
 from media.pulse_blob import PersonWaves, Pulse
 from media.timeline import frame_times, mean_rate
 from mesh.contracts import Plan
+from mesh.errors import BadParameters
 from mesh.graph import fields_travel, segment_support
 from mesh.parameters import Parameters
 
@@ -131,7 +132,10 @@ def temporal_filter(
 def colour(segment: Segment) -> Iterator[Magnified]:
     """The magnified frames of a segment."""
     plan, parameters, record = segment.plan, segment.parameters, segment.record
-    found, warnings = sources(plan, segment.pulse, parameters)
+    try:
+        found, warnings = sources(plan, segment.pulse, parameters)
+    except ValueError as error:  # what could not be known before the clip was decoded
+        raise BadParameters(str(error)) from error
     for text in warnings:
         record.warn(text)
     canonical = read_masks(segment.inputs.of("mask")[segment.index].read()).canonical

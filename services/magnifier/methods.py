@@ -11,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from magnifier.layout import side_by_side
 from magnifier.motion.protocol import Magnified, Method
 from magnifier.record import Record
 from media.decode import Frame, frames
 from media.masks import FrameMask, read_masks
+from media.planes import Planes
 from media.pulse_blob import Pulse
 from media.timeline import frame_range, frame_times
 from mesh.contracts import Plan
 from mesh.errors import NoFrames
 from mesh.graph import segment_support
-from mesh.parameters import Parameters
+from mesh.parameters import COLOUR_FIELDS, Parameters
 from mesh.stages import Inputs
 
 
@@ -110,6 +112,7 @@ def _colour(segment: Segment) -> Iterator[Magnified]:
     yield from colour(segment)
 
 
+_COLOUR = COLOUR_FIELDS | {"uniform", "facehr"}  # without luma they leave brightness as it is
 METHODS: dict[str, Maker] = {
     "uniform": _uniform,
     "facehr": _uniform,
@@ -119,6 +122,16 @@ METHODS: dict[str, Maker] = {
 }
 
 
-def magnified(segment: Segment) -> Iterator[Magnified]:
-    """The magnified frames of a segment."""
-    yield from METHODS[segment.parameters.magnify](segment)
+def arranged(segment: Segment) -> Iterator[tuple[int, Planes]]:
+    """The frames of a segment as they are shown: magnified, beside the original where that is asked for."""
+    frames = METHODS[segment.parameters.magnify](segment)
+    changes_luma = segment.parameters.luma or segment.parameters.magnify not in _COLOUR
+    originals = segment.frames() if segment.parameters.layout == "side_by_side" else None
+    for made in frames:
+        planes: Planes = (made.y, made.u, made.v)
+        if changes_luma:
+            segment.record.look(made.y)
+        if originals is not None:
+            before, _ = next(originals)
+            planes = side_by_side((before.y, before.u, before.v), planes, segment.plan.recording.rotation)
+        yield made.index, planes

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magnifier.flashes import BLOCKS, block_brightness
 
 CHANNELS = ("Y", "U", "V")
 
@@ -46,6 +52,16 @@ class Record:
     frames: int = 0
     channels: dict[str, ChannelRecord] = field(default_factory=lambda: {c: ChannelRecord() for c in CHANNELS})
     warnings: list[str] = field(default_factory=list)
+    _brightness: list[bytes] = field(default_factory=list)
+
+    def look(self, y: NDArray[np.uint8]) -> None:
+        """Note how bright the parts of a finished frame are: what flashes is found from it."""
+        self._brightness.append(block_brightness(y).tobytes())
+
+    @property
+    def brightness(self) -> NDArray[np.uint8]:
+        """Luma of 8x8 blocks of the frames that were looked at; uint8[n, 64]."""
+        return np.frombuffer(b"".join(self._brightness), np.uint8).reshape(-1, BLOCKS**2)
 
     def warn(self, text: str) -> None:
         """Tell the user, once."""
@@ -58,6 +74,7 @@ class Record:
             "frames": self.frames,
             "channels": {c: vars(r).copy() for c, r in self.channels.items()},
             "warnings": list(self.warnings),
+            "brightness": base64.b64encode(b"".join(self._brightness)).decode(),
         }
 
     @classmethod
@@ -70,4 +87,5 @@ class Record:
                 total.channels[name].add(ChannelRecord(**channel))
             for text in record["warnings"]:
                 total.warn(text)
+            total._brightness.append(base64.b64decode(record["brightness"]))
         return total

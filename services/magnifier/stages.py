@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from magnifier.field import FieldMaker, gathered
-from magnifier.methods import Segment, magnified
+from magnifier.layout import side_by_side_plan
+from magnifier.magnification import magnification
+from magnifier.maps.files import maps_summary, read_maps, write_maps
+from magnifier.methods import Segment, arranged
 from magnifier.pulse_csv import write_pulse_csv
 from magnifier.pulse_plot import draw_pulse
 from magnifier.record import Record
-from magnifier.result import build_result, magnification, result_file
+from magnifier.result import build_result, result_file
 from magnifier.skin_picture import write_skin_picture
 from media.decode import frames
 from media.encode import SegmentEncoder
@@ -26,6 +29,7 @@ from media.timeline import frame_times
 from mesh.contracts import Plan, ResultIndex, SkinFinding, Task
 from mesh.errors import NoFrames
 from mesh.names import file_index
+from mesh.parameters import Parameters
 from mesh.stages import Input, Inputs, Output
 from mesh.threads import encoder_threads
 
@@ -54,14 +58,21 @@ def segment(task: Task, inputs: Inputs) -> Iterator[Output]:
     if parameters.magnify == "none" or (nobody and parameters.region == "skin"):
         yield Output("segment", str(task.index), b"")
         return
-    encoder = SegmentEncoder(plan, crf=parameters.crf, lossless=parameters.lossless, threads=encoder_threads())
+    encoder = SegmentEncoder(
+        _shown(plan, parameters), crf=parameters.crf, lossless=parameters.lossless, threads=encoder_threads()
+    )
     made = Segment(plan, task.index, parameters, pulse, inputs)
-    for frame in magnified(made):
-        encoder.add(frame.index, frame.y, frame.u, frame.v)
+    for index, planes in arranged(made):
+        encoder.add(index, *planes)
         made.record.frames += 1
     if made.record.frames != chunk.frames:  # a blob that is short would shift every later frame
         raise NoFrames(f"{made.record.frames} of the {chunk.frames} frames of chunk {task.index} were there")
     yield Output("segment", str(task.index), encoder.finish({_RECORD: made.record.to_dict()}))
+
+
+def _shown(plan: Plan, parameters: Parameters) -> Plan:
+    """The plan of the clip that is written."""
+    return side_by_side_plan(plan) if parameters.layout == "side_by_side" else plan
 
 
 def result(task: Task, inputs: Inputs) -> Iterator[Output]:
@@ -73,11 +84,15 @@ def result(task: Task, inputs: Inputs) -> Iterator[Output]:
     write_pulse_csv(pulse, folder / "pulse.csv")
     draw_pulse(pulse, folder / "pulse.png")
     _skin_picture(plan, pulse, inputs, folder / "skin.jpg")
-    report = build_result(task, plan, pulse, described, _skin_finding(inputs))
+    found = read_maps(inputs)
+    mapped = write_maps(found, plan, inputs, folder) if found is not None else []
+    summary = maps_summary(found, plan) if found is not None else None
+    report = build_result(task, plan, pulse, described, _skin_finding(inputs), summary)
     (folder / "result.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
     names = ["result.json", "pulse.csv", "pulse.png", "skin.jpg"]
     if described is not None:
         names.insert(3, "magnified.mp4")
+    names += mapped
     entries = []
     for name in names:
         entries.append(result_file(task, folder / name))
@@ -95,8 +110,8 @@ def _join(task: Task, plan: Plan, inputs: Inputs, path: Path) -> dict[str, Any] 
     segments = [blob for blob in inputs.of("segment").values() if not _is_empty(blob)]
     if not segments:
         return None
-    join(plan, segments, next(iter(inputs.of("audio").values()), None), path)
-    return magnification(task, Record.gather(_records(segments)))
+    join(_shown(plan, task.parameters), segments, next(iter(inputs.of("audio").values()), None), path)
+    return magnification(task, Record.gather(_records(segments)), plan)
 
 
 def _records(segments: Iterable[Input]) -> Iterator[dict[str, Any]]:

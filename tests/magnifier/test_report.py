@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from magnifier.magnification import clip_warnings, magnification
 from magnifier.pulse_csv import write_pulse_csv
 from magnifier.pulse_plot import draw_pulse, shown_span, spectrum
 from magnifier.render import Magnifier
-from magnifier.result import build_result, clip_warnings, magnification, result_file
+from magnifier.result import build_result, result_file
 from magnifier.skin_picture import mark_skin, outline, write_skin_picture
 from mesh.contracts import Result, Task
 from mesh.parameters import Parameters
@@ -42,7 +43,7 @@ def describe(scene: Any, **parameters: Any) -> Any:
     for f in scene.frames:
         magnifier.magnify(f.index, (f.y, f.u, f.v), scene.labels[f.index])
     magnifier.record.frames = len(scene.frames)
-    return magnification(task(**parameters), magnifier.record)
+    return magnification(task(**parameters), magnifier.record, scene.plan)
 
 
 # --- pulse.csv
@@ -209,10 +210,10 @@ def test_warnings_name_what_a_user_must_know(scene: Any, make_pulse: Any, no_pul
     assert "may not be a pulse" in said(make_pulse(scene.truth, rate=None), described)
     assert "antiphase" in said(scene.pulse, describe(scene, preset="facehr"), preset="facehr")
     assert "smaller gain" in said(scene.pulse, describe(scene, gain=1000, luma=True), gain=1000, luma=True)
-    fast = make_pulse(scene.truth, rate=190.0)
-    assert "WCAG 2.3.1" in said(fast, described, luma=True)
-    assert "WCAG" not in said(fast, described)
-    assert "WCAG" not in said(scene.pulse, described, luma=True)
+    assert "WCAG 2.3.1" in said(scene.pulse, described | {"flashes": {"most_per_s": 5.0, "area_fraction": 0.2}})
+    assert "WCAG" not in said(scene.pulse, described | {"flashes": {"most_per_s": 5.0, "area_fraction": 0.02}})
+    assert "WCAG" not in said(scene.pulse, described | {"flashes": {"most_per_s": 3.0, "area_fraction": 0.2}})
+    assert "band=rate" in said(scene.pulse, described | {"warnings": ["… or band=rate."]}, magnify="patch")
 
 
 def test_a_warning_is_said_once(scene: Any, no_pulse: Any) -> None:
