@@ -160,10 +160,36 @@ def _segment(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     return [("plan", 0), ("pulse", 0), *((kind, k) for k in around for kind in ("chunk", "mask"))]
 
 
+def _map(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("pulse", 0), ("chunk", index), ("mask", index)]
+
+
+def _maps(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    # the first mask says over which frame they are drawn
+    return [("plan", 0), ("pulse", 0), ("mask", 0), *_all(plan, "map")]
+
+
+def _overlay(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), ("pulse", 0), ("maps", 0), ("chunk", index), ("mask", index)]
+
+
+def maps_wanted(parameters: Parameters) -> bool:
+    """Whether a job maps the pulse."""
+    return parameters.maps
+
+
+def maps_overlaid(parameters: Parameters) -> bool:
+    """Whether a job draws its maps over the moving picture."""
+    return parameters.maps and parameters.overlay
+
+
 def _result(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     audio: list[Need] = [("audio", 0)] if plan.recording.audio else []
-    # the first chunk and its mask are what `skin.jpg` shows
-    return [("plan", 0), ("skin", 0), ("pulse", 0), ("chunk", 0), ("mask", 0), *audio, *_all(plan, "segment")]
+    mapped: list[Need] = [("maps", 0)] if parameters.maps else []
+    laid_over = _all(plan, "overlay") if maps_overlaid(parameters) else []
+    # the first chunk and its mask are what `skin.jpg` and the maps show
+    first: list[Need] = [("plan", 0), ("skin", 0), ("pulse", 0), ("chunk", 0), ("mask", 0)]
+    return [*first, *audio, *mapped, *laid_over, *_all(plan, "segment")]
 
 
 STAGES: dict[str, Stage] = {
@@ -257,7 +283,10 @@ STAGES: dict[str, Stage] = {
             ("pulse", "field"),
             _segment,
         ),
-        Stage("result", "magnifier", False, (), ("segment",), _result),
+        Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, wanted=maps_wanted),
+        Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, wanted=maps_wanted),
+        Stage("overlay", "magnifier", True, (), ("maps",), _overlay, wanted=maps_overlaid),
+        Stage("result", "magnifier", False, ("maps", "overlay"), ("segment", "overlay"), _result),
     )
 }
 DEPTH = {name: depth for depth, name in enumerate(STAGES)}  # order of the table: ancestors first

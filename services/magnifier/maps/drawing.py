@@ -123,8 +123,8 @@ def _caption(name: str, maps: RecordingMaps) -> str:
     first, last = maps.span_s
     rates = ", ".join(f"{60 * p.rate_hz:.1f}" for p in maps.drawn)
     said = {
-        "amplitude": "Amplitude of the pulse (its fundamental) over the mean brightness of the skin, as green shows it. "
-        f"It is relative: not blood flow, not perfusion. Hatched: evidence too weak (below {LEAST_QUALITY_DB:g} dB).",
+        "amplitude": "Amplitude of the pulse (its fundamental) over the mean brightness of the skin, as green shows "
+        f"it. It is relative: not blood flow, not perfusion. Hatched: evidence too weak (below {LEAST_QUALITY_DB:g} dB).",
         "delay": "When the pulse arrives, against the pulse of the whole skin: red is earlier, blue is later. Hatched: "
         f"evidence too weak (standard error above {1000 * MOST_DELAY_ERROR_S:g} ms).",
         "rate": "The strongest frequency of each patch of skin by itself. Patches that disagree with the person pulse "
@@ -184,7 +184,11 @@ def _square_pixels(picture: NDArray[np.uint8], recording: Recording) -> NDArray[
     from PIL import Image
 
     height, width = picture.shape[:2]
-    size = (round(width * across / down), height) if recording.rotation % 180 == 0 else (width, round(height * across / down))
+    size = (
+        (round(width * across / down), height)
+        if recording.rotation % 180 == 0
+        else (width, round(height * across / down))
+    )
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def _draw_bar(canvas: Any, pen: Any, scale: Scale, box: tuple[int, int, int, int
 
 def _draw_line(pen: Any, line: Line, points: list[tuple[float, float]], font: Any) -> None:
     if len(points) >= 2:
-        pieces = list(zip(points[:-1], points[1:], strict=True))
+        pieces = list(pairwise(points))
         for start, end in pieces[:: 2 if line.dashed else 1]:
             pen.line((*start, *end), fill=(0, 0, 0), width=6)
         for start, end in pieces[:: 2 if line.dashed else 1]:

@@ -1,4 +1,4 @@
-"""`overlay.mp4`: the map of amplitude over the moving picture, beating as the skin beats, each place in its own time."""
+"""`overlay.mp4`: the map of amplitude over the moving picture, each place beating in its own time."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ class Overlay:
         self._high = max((float(np.quantile(v, 0.995)) for v in values if v.size), default=1.0)
         self._sheets: dict[str, _Sheet] = {}  # of people whose coordinates are the picture's: made once
 
-    def draw(
-        self, index: int, planes: tuple[Plane8, Plane8, Plane8], mask: FrameMask
-    ) -> tuple[Plane8, Plane8, Plane8]:
+    def draw(self, index: int, planes: tuple[Plane8, Plane8, Plane8], mask: FrameMask) -> tuple[Plane8, Plane8, Plane8]:
         """One frame.
 
         Parameters

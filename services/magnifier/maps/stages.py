@@ -52,7 +52,7 @@ def overlay(task: Task, inputs: Inputs) -> Iterator[Output]:
     plan = Plan.model_validate_json(inputs.one("plan").read())
     pulse = Pulse.from_bytes(inputs.one("pulse").read())
     chunk = plan.chunks[task.index]
-    encoder = SegmentEncoder(plan, crf=OVERLAY_CRF, threads=encoder_threads())
+    encoder = SegmentEncoder(plan, crf=OVERLAY_CRF, lossless=False, threads=encoder_threads())
     drawn = Overlay(plan, pulse, found)
     masks = read_masks(inputs.one("mask").read())
     count = 0
