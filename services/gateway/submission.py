@@ -20,7 +20,8 @@ from gateway.inspection import Inspection
 from gateway.principals import Principal
 from gateway.settings import GatewaySettings
 from gateway.uploads import Spool, Submission, receive
-from mesh.contracts import Job
+from media.probe import Facts
+from mesh.contracts import Job, Plan
 from mesh.errors import (
     Busy,
     Erased,
@@ -31,6 +32,7 @@ from mesh.errors import (
     StorageFull,
     failure_classes,
 )
+from mesh.feasible import check_feasible
 from mesh.names import BlobName, new_id, upload_name
 from mesh.parameters import Parameters
 from mesh.service import Runtime
@@ -64,6 +66,21 @@ def expected_chunks(seconds: float | None, size: int, chunk_s: float) -> int:
         Length of a chunk.
     """
     return max(1, math.ceil((size / TYPICAL_BYTES_S if seconds is None else seconds) / chunk_s))
+
+
+def check_clip(parameters: Parameters, facts: Facts) -> None:
+    """Refuse parameters that the clip cannot carry, as far as its head shows that.
+
+    Raises
+    ------
+    BadParameters
+        Naming the parameter at fault and what to set it to.
+    """
+    seconds, fps = facts.seconds, None
+    if facts.frames and facts.seconds:
+        fps = parameters.capture_fps or facts.frames / facts.seconds
+        seconds = facts.frames / fps
+    check_feasible(parameters, facts.width, facts.height, fps, seconds)
 
 
 class Submissions:
@@ -178,9 +195,12 @@ class Submissions:
         if submission.clip is None:
             assert submission.recording is not None
             size = await self._prepare_again(submission.recording, tenant)
+            await self._check_again(submission.recording, parameters)
             expected = expected_chunks(None, size, parameters.chunk_seconds)
             return await self._create(claim, submission.recording, parameters, tenant, webhook, expected)
         facts = await self._inspect(submission.clip)
+        if facts is not None:
+            check_clip(parameters, facts)
         recording = new_id("rec")
         try:
             await self._incoming.note(recording, tenant, submission.size)
@@ -194,6 +214,17 @@ class Submissions:
             raise
         log.info("a clip was taken in", extra={"job": job.id, "bytes": submission.size})
         return job
+
+    async def _check_again(self, recording: str, parameters: Parameters) -> None:
+        """Refuse what a recording that an earlier job has split cannot carry."""
+        blobs = self._runtime.blobs
+        for text in await blobs.list(recording):
+            name = BlobName.parse(text)
+            if name.kind == "plan":
+                with contextlib.suppress(NotFound, ValueError):
+                    found = Plan.model_validate_json(await blobs.read(name)).recording
+                    check_feasible(parameters, found.width, found.height, found.fps, found.duration_s)
+                return
 
     async def _prepare_again(self, recording: str, tenant: str) -> int:
         """Make sure that a recording can be worked on; the size of its clip in bytes."""
