@@ -10,6 +10,7 @@
 |          | `$KV.JOBS.secret.<name>`                                        | keys that all gateways share         |
 |          | `$KV.JOBS.webhook.<job>`                                        | who calls a webhook, how far it is   |
 | EVENTS   | `event.<job>.<type>`                                            | what a client may see again          |
+| (none)   | `request.<kind>`                                                | requests that are answered at once   |
 | DEAD     | the advisories on exhausted deliveries of TASKS                 | tasks that nothing else would see    |
 """
 
@@ -89,6 +90,11 @@ def tombstone_subject(recording: str) -> str:
 def claim_subject(key: str) -> str:
     """Where the claim of an idempotent request lies; `key` is a token."""
     return f"$KV.JOBS.claim.{key}"
+
+
+def request_subject(kind: str) -> str:
+    """Where requests of a kind are sent that are answered at once; no stream keeps them."""
+    return f"request.{kind}"
 
 
 def secret_subject(name: str) -> str:

@@ -101,6 +101,13 @@ class GatewayMetrics:
             "pulsemesh_http_request_seconds", "Time of a request", route, buckets=SECONDS, registry=r
         )
         self.in_flight = Gauge("pulsemesh_http_in_flight", "Requests running now", registry=r)
+        self.live_sessions = Gauge("pulsemesh_live_sessions", "Live sessions kept now", registry=r)
+        self.live_seconds = Histogram(
+            "pulsemesh_live_reading_seconds",
+            "From the newest frame's arrival to its reading",
+            buckets=SECONDS,
+            registry=r,
+        )
         self.event_streams = Gauge("pulsemesh_event_streams", "Streams of events open now", registry=r)
         self.uploads = Gauge("pulsemesh_uploads_running", "Uploads running now", registry=r)
         self.upload_bytes = Counter("pulsemesh_upload_bytes", "Bytes of uploads received", registry=r)

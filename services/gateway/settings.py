@@ -63,6 +63,11 @@ class GatewaySettings(ClipSettings):
     keep_alive_s: float = Field(default=15.0, gt=0)  # proxies end streams that are silent for 30-60 s
     events_streams: int = Field(default=500, ge=1)  # at once; each holds a connection and a consumer
 
+    # --- live sessions
+    live_sessions: int = Field(default=50, ge=1)  # at once; each has at most half a megabyte of colours
+    live_keep_s: float = Field(default=10.0, ge=0)  # a session outlives a dropped connection by this
+    live_every_s: float = Field(default=1.0, gt=0)  # between readings
+
     # --- admission: beyond these a POST is answered with 429
     max_active_jobs: int = Field(default=200, ge=1)  # a job has at least two tasks of each stage in the queues
     max_queued_tasks: int = Field(default=5000, ge=1)

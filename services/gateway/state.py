@@ -16,6 +16,7 @@ from gateway.events import JobWatch, Publisher
 from gateway.incoming import IncomingUploads
 from gateway.inspection import Inspection
 from gateway.links import Signer
+from gateway.live_sessions import LiveSessions
 from gateway.principals import Principal
 from gateway.retention import Retention
 from gateway.settings import GatewaySettings
@@ -53,6 +54,7 @@ class Gateway:
             runtime, settings, self.coordinator, claims, self.metrics, inspect, self.incoming
         )
         self.retention = Retention(bus, blobs, jobs, self.metrics, settings)
+        self.live = LiveSessions(settings.live_sessions, settings.live_keep_s, self.metrics)
         self.webhooks = Webhooks(bus, jobs, self.signer, self.view, settings.callable_hosts, settings.keep_results_s)
         self.dead_letters = DeadLetters(bus, blobs, runtime.telemetry)
         self.sweeper = Sweeper(bus, blobs, jobs)

@@ -2,6 +2,7 @@
 
 from mesh.service import create_app, run
 from ppg.arrays import array_backend
+from ppg.live_answers import answer_live
 
 if __name__ == "__main__":
-    run("ppg", create_app("ppg", info=lambda: {"arrays": array_backend()}))
+    run("ppg", create_app("ppg", components=[answer_live], info=lambda: {"arrays": array_backend()}))

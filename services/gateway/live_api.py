@@ -1,0 +1,153 @@
+"""Live sessions over a WebSocket: the browser sends colours of patches of skin, the gateway answers once a second.
+
+The gateway computes nothing: it asks the ppg service, whichever instance answers. Messages are JSON; see docs/api.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from typing import Any
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from gateway.auth import principal_of
+from gateway.links_api import LIVE
+from gateway.live_sessions import LONGEST_MESSAGE, End, Frames, LiveSession, Start, parse_message
+from gateway.principals import Scope
+from gateway.problems import failure_response
+from gateway.state import Gateway, gateway_of
+from mesh import requests
+from mesh.contracts import Measurement
+from mesh.errors import BadRequest, Failure
+from mesh.live import KIND, LiveReading
+
+log = logging.getLogger(__name__)
+
+router = APIRouter()
+START_S = 10.0  # for the first message
+SILENCE_S = 30.0  # without a message the connection is given up; the session stays for its time
+ANSWER_S = 3.0
+POLICY, RESTART, LATER = 1008, 1012, 1013  # codes of RFC 6455 and its registry
+
+
+@router.websocket(LIVE)
+async def live(socket: WebSocket) -> None:
+    """One connection of a live session."""
+    gateway = gateway_of(socket)
+    principal = principal_of(socket)
+    try:
+        principal.require(Scope.LIVE)
+    except Failure as failure:
+        retry = gateway.settings.retry_after_s
+        await socket.send_denial_response(failure_response(failure, LIVE, retry_after_s=retry))
+        return
+    await socket.accept()
+    session: LiveSession | None = None
+    ended = False
+    try:
+        async with asyncio.timeout(START_S):
+            first = await _receive(socket)
+        if not isinstance(first, Start):
+            raise BadRequest("the first message is `start`")
+        session, resumed = gateway.live.open(principal.tenant, first)
+        await _send(
+            socket,
+            type="session", session=session.id, resumed=resumed, keep_s=gateway.live.keep_s,
+            every_s=gateway.settings.live_every_s, frames=session.taken, last_t=session.last_time_s,
+        )  # fmt: skip
+        ended = await _converse(socket, gateway, session)
+    except Failure as failure:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await _send(
+                socket, type="problem", problem=failure.problem(LIVE).model_dump(mode="json", exclude_none=True)
+            )
+            await socket.close(LATER if failure.retryable else POLICY)
+    except (WebSocketDisconnect, TimeoutError):
+        pass
+    finally:
+        if session is not None:
+            gateway.live.leave(session, ended=ended)
+        if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await socket.close(RESTART if gateway.runtime.stopping.is_set() else 1000)
+
+
+async def _receive(socket: WebSocket) -> Start | Frames | End:
+    text = await socket.receive_text()
+    if len(text) > LONGEST_MESSAGE:
+        raise BadRequest(f"a message has at most {LONGEST_MESSAGE} characters")
+    try:
+        return parse_message(json.loads(text))
+    except ValueError:
+        raise BadRequest("a message is JSON") from None
+
+
+async def _send(socket: WebSocket, **message: Any) -> None:
+    await socket.send_text(json.dumps(message, allow_nan=False))
+
+
+async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession) -> bool:
+    """Take frames and send readings until one side has enough; whether the client ended the session."""
+    listening = asyncio.create_task(_listen(socket, session))
+    reading = asyncio.create_task(_read(socket, gateway, session))
+    stopping = asyncio.create_task(gateway.runtime.stopping.wait())
+    try:
+        await asyncio.wait({listening, reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (listening, reading):
+            if task.done():
+                task.result()
+        return listening.done()
+    finally:
+        for task in (listening, reading, stopping):
+            task.cancel()
+        await asyncio.gather(listening, reading, stopping, return_exceptions=True)
+
+
+async def _listen(socket: WebSocket, session: LiveSession) -> None:
+    while True:
+        async with asyncio.timeout(SILENCE_S):
+            message = await _receive(socket)
+        if isinstance(message, Frames):
+            session.add(message)
+        elif isinstance(message, End):
+            return
+        else:
+            raise BadRequest("the session has begun already")
+
+
+async def _read(socket: WebSocket, gateway: Gateway, session: LiveSession) -> None:
+    every_s = gateway.settings.live_every_s
+    due = time.monotonic() + every_s
+    while True:
+        await asyncio.sleep(max(due - time.monotonic(), 0.0))
+        due = max(due + every_s, time.monotonic())
+        asked = session.request()
+        arrived = session.arrived
+        began = time.monotonic()
+        found = await _reading(gateway, session, asked)
+        took = time.monotonic() - began
+        if asked is not None:
+            gateway.metrics.live_seconds.observe(time.monotonic() - arrived)
+        said = found.model_dump(mode="json", exclude_none=True)
+        await _send(socket, type="update", t=session.last_time_s, took_ms=round(1000 * took, 1), **said)
+
+
+async def _reading(gateway: Gateway, session: LiveSession, asked: bytes | None) -> LiveReading:
+    if asked is None:
+        return _waiting("no frame has come yet")
+    try:
+        found = LiveReading.model_validate_json(await requests.ask(gateway.bus, KIND, asked, ANSWER_S))
+    except Failure as failure:
+        log.warning("a live session waits", extra={"failure": failure.slug})
+        return _waiting("the measurement is not available just now; it goes on by itself")
+    session.remember(found)
+    return found
+
+
+def _waiting(reason: str) -> LiveReading:
+    return LiveReading(state="waiting", heart_rate=Measurement.refused("bpm", reason), seconds=0.0)

@@ -1,0 +1,199 @@
+"""Live sessions: the last seconds of colours of each, kept by the gateway that the client is connected to.
+
+Bounded: `mesh.live.WINDOW_S` of frames, `MOST_FRAMES`, `MOST_PATCHES`; sessions by a setting. A session outlives a
+dropped connection for a while; its name, which cannot be guessed, is what the client takes it up again with.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from media.array_blob import pack
+from mesh.errors import BadRequest, Busy, NotFound
+from mesh.live import MOST_FRAMES, MOST_PATCHES, WINDOW_S, LiveReading
+from mesh.names import new_id
+from mesh.telemetry import GatewayMetrics
+
+RECENT = 5  # rates that tell whether the next is steady
+LONGEST_MESSAGE = 256 << 10  # bytes: some 1000 frames of 16 patches
+_STEP_S = WINDOW_S / MOST_FRAMES  # frames that come closer than this are passed over
+
+Colour = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Start(_Message):
+    """First message: a new session, or the name of one that is taken up again."""
+
+    type: Literal["start"]
+    patches: int = Field(default=1, ge=1, le=MOST_PATCHES)
+    session: str | None = Field(default=None, max_length=60)
+
+
+class Frames(_Message):
+    """Some frames: their times in seconds, and the mean R, G, B (0-255) of each patch, null where it is no skin."""
+
+    type: Literal["frames"]
+    t: list[Time] = Field(min_length=1, max_length=MOST_FRAMES)
+    rgb: list[list[tuple[Colour, Colour, Colour] | None]] = Field(min_length=1, max_length=MOST_FRAMES)
+
+
+class End(_Message):
+    """Last message: nothing is kept."""
+
+    type: Literal["end"]
+
+
+Incoming = Start | Frames | End
+_BY_TYPE: dict[str, type[Start] | type[Frames] | type[End]] = {"start": Start, "frames": Frames, "end": End}
+
+
+def parse_message(data: Any) -> Incoming:
+    """A message of a client from its JSON. Raises BadRequest, which says what is wrong with it."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    model = _BY_TYPE.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise BadRequest("a message is an object whose `type` is `start`, `frames` or `end`")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        raise BadRequest(f"{'/'.join(map(str, found['loc']))}: {found['msg']}") from None
+
+
+class LiveSession:
+    """The last seconds of one session.
+
+    Attributes
+    ----------
+    id, tenant : str
+    patches : int
+    connected : bool
+        Whether a client is there.
+    last_seen : float
+        When one was there last, by the monotonic clock.
+    arrived : float
+        When the newest frame came, by the monotonic clock.
+    """
+
+    def __init__(self, tenant: str, patches: int) -> None:
+        self.id, self.tenant, self.patches = new_id("live"), tenant, patches
+        self.connected, self.last_seen, self.arrived = True, time.monotonic(), 0.0
+        self._frames: deque[tuple[float, np.ndarray[Any, np.dtype[np.float32]]]] = deque(maxlen=MOST_FRAMES)
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self.taken = 0  # frames so far
+
+    @property
+    def last_time_s(self) -> float | None:
+        """Time of the newest frame."""
+        return self._frames[-1][0] if self._frames else None
+
+    def add(self, frames: Frames) -> None:
+        """Take frames in; those that are older than the newest, or come too close, are passed over.
+
+        Raises
+        ------
+        BadRequest
+            If times and colours do not belong together.
+        """
+        if len(frames.t) != len(frames.rgb) or any(len(row) != self.patches for row in frames.rgb):
+            raise BadRequest(f"`rgb` has {self.patches} patches for each time of `t`")
+        nothing = (math.nan,) * 3
+        for when, row in zip(frames.t, frames.rgb, strict=True):
+            newest = self.last_time_s
+            if newest is not None and when - newest < 0.9 * _STEP_S:
+                continue
+            self._frames.append((when, np.array([colour or nothing for colour in row], np.float32)))
+            self.taken += 1
+        newest = self.last_time_s
+        while self._frames and newest is not None and newest - self._frames[0][0] > WINDOW_S:
+            self._frames.popleft()
+        self.arrived = time.monotonic()
+
+    def request(self) -> bytes | None:
+        """What the ppg service needs for a reading; None where there is nothing."""
+        if not self._frames:
+            return None
+        arrays = {
+            "time_s": np.array([when for when, _ in self._frames], np.float64),
+            "patches": np.stack([colours for _, colours in self._frames]),
+        }
+        return pack(arrays, {"recent_bpm": list(self._recent)})
+
+    def remember(self, reading: LiveReading) -> None:
+        """Keep the rate of a reading, so that the next one can tell whether it is steady."""
+        if reading.heart_rate.value is not None:
+            self._recent.append(reading.heart_rate.value)
+        elif reading.state in ("waiting", "short"):
+            self._recent.clear()
+
+
+class LiveSessions:
+    """All sessions of a gateway.
+
+    Parameters
+    ----------
+    most : int
+        Sessions at once.
+    keep_s : float
+        How long one outlives its connection.
+    clock : callable
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self, most: int, keep_s: float, metrics: GatewayMetrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most, self.keep_s, self._metrics, self._clock = most, keep_s, metrics, clock
+        self._sessions: dict[str, LiveSession] = {}
+
+    def _forget_old(self) -> None:
+        now = self._clock()
+        for session in list(self._sessions.values()):
+            if not session.connected and now - session.last_seen > self.keep_s:
+                del self._sessions[session.id]
+        self._metrics.live_sessions.set(len(self._sessions))
+
+    def open(self, tenant: str, start: Start) -> tuple[LiveSession, bool]:
+        """The session of a first message, and whether it is one that is taken up again.
+
+        A session that is not kept any more, or not by this gateway, begins anew: the client only waits a little.
+
+        Raises
+        ------
+        Busy
+            If there are as many as are allowed.
+        NotFound
+            If somebody else is connected to it.
+        """
+        self._forget_old()
+        found = self._sessions.get(start.session) if start.session is not None else None
+        if found is not None and found.tenant == tenant and found.patches == start.patches:
+            if found.connected:
+                raise NotFound("this session has a connection already")
+            found.connected = True
+            return found, True
+        if len(self._sessions) >= self._most:
+            raise Busy(f"{self._most} live sessions are open")
+        session = LiveSession(tenant, start.patches)
+        self._sessions[session.id] = session
+        self._metrics.live_sessions.set(len(self._sessions))
+        return session, False
+
+    def leave(self, session: LiveSession, *, ended: bool) -> None:
+        """The connection is gone: keep the session for a while, or drop it if the client has `ended` it."""
+        session.connected, session.last_seen = False, self._clock()
+        if ended:
+            self._sessions.pop(session.id, None)
+        self._forget_old()
