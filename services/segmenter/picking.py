@@ -122,6 +122,10 @@ def stored_box(recording: Recording, box: tuple[float, ...]) -> tuple[int, int, 
     """
     if box[0] == box[2] or box[1] == box[3]:
         raise ValueError("the box is empty")
-    corners: NDArray[np.int64] = np.array([stored_point(recording, x, y) for x in box[::2] for y in box[1::2]])
+    # the far edges lie outside of the box, and may be those of the picture
+    across, along = (
+        (min(ends), float(np.nextafter(max(ends), min(ends)))) for ends in ((box[0], box[2]), (box[1], box[3]))
+    )
+    corners: NDArray[np.int64] = np.array([stored_point(recording, x, y) for x in across for y in along])
     (x0, y0), (x1, y1) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     return x0, y0, x1 + 1, y1 + 1

@@ -200,7 +200,7 @@ def _sam3_masks(
 ) -> Iterator[FrameMask]:
     if not runs_here():
         raise Unavailable(
-            "this recording's masks are made by SAM 3, which does not run beside this worker", hint=_ALIKE
+            "this recording's masks are made by SAM 3, which does not run here", hint=_ALIKE
         )
     times, notes = frame_times(plan), ColourNotes()
     with RemoteSam3.connect() as sam3:

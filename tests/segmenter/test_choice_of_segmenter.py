@@ -99,6 +99,7 @@ def test_a_click_and_a_box_pick_somebody():
     assert picked(skin_point=(40, 30, 0.7)).people[0].spans == LEFT.spans
     assert picked(skin_point=(34, 44)).people[0].spans == LEFT.spans  # the eye
     assert picked(skin_box=(90, 0, 159, 110)).people[0].spans == RIGHT.spans
+    assert picked(skin_box=(80, 0, 160, 120)).people[0].spans == RIGHT.spans  # as far as the picture goes
     assert picked(skin_box=(159, 110, 90, 0, 0.9)).people[0].spans == RIGHT.spans  # from any corner
 
 
@@ -116,6 +117,7 @@ def test_places_are_those_of_the_picture_as_shown():
         ({"skin_box": (65, 95, 90, 119)}, "nobody was found there"),
         ({"skin_point": (500, 10)}, "outside the picture of 160 x 120"),
         ({"skin_box": (10, 10, 10, 50)}, "the box is empty"),
+        ({"skin_box": (10, 10, 161, 50)}, "skin_box: the point 161, 10 lies outside"),
     ],
 )
 def test_a_click_on_the_wall(given, message):
