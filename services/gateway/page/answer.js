@@ -1,0 +1,103 @@
+// What was measured, in words and numbers: values with their intervals, and why there are none.
+
+import { h, icon, number } from "./dom.js";
+
+const NAMES = {
+  heart_rate: "Heart rate", respiration_rate: "Breathing", sdnn: "SDNN", rmssd: "RMSSD", pnn50: "pNN50", lf: "LF power",
+  hf: "HF power", lf_hf: "LF / HF", stress_indication: "Stress indication", spo2: "Oxygen saturation",
+};
+const MEANINGS = {
+  sdnn: "Spread of the time between beats", rmssd: "Change from beat to beat", pnn50: "Beats that differ by over 50 ms",
+  lf: "0.04 to 0.15 Hz", hf: "0.15 to 0.4 Hz", lf_hf: "Slow over fast changes",
+};
+
+function nameOf(key) {
+  const words = key.replaceAll("_", " ");
+  return NAMES[key] ?? words[0].toUpperCase() + words.slice(1);
+}
+
+/** How sure a measurement is, in a word. */
+export function confidence(value) {
+  if (value === null || value === undefined) return "";
+  if (value >= 0.9) return "high confidence";
+  return value >= 0.7 ? "fair confidence" : "low confidence";
+}
+
+function digitsOf(measurement) {
+  const size = Math.abs(measurement.value);
+  return size >= 100 ? 0 : size >= 10 ? 1 : 2;
+}
+
+/** "71.6 to 72.1", or nothing. */
+export function interval(measurement) {
+  const { low, high } = measurement;
+  if (low === null || low === undefined || high === null || high === undefined) return "";
+  const digits = digitsOf(measurement);
+  return `${number(low, digits)} to ${number(high, digits)}`;
+}
+
+/** What happened and what to do about it, out of a reason: the last sentence or part says what would help. */
+export function causeAndFix(reason) {
+  const cut = reason.search(/[.:;] +(?=[A-Z])/);
+  if (cut < 0) return [reason, ""];
+  return [reason.slice(0, cut + 1).replace(/[:;]$/, "."), reason.slice(cut + 1).trim()];
+}
+
+function heart(measurement) {
+  if (measurement.status === "ok") {
+    return h(
+      "div",
+      { class: "heart" },
+      h("h3", { text: "Heart rate" }),
+      h("p", { class: "value", "data-value": measurement.value },
+        h("strong", { text: number(measurement.value, 1) }), " ", h("span", { class: "unit", text: measurement.unit })),
+      h("p", { class: "soft" }, `${interval(measurement)} with 90 % probability`),
+      h("p", { class: "badge good" }, icon("check"), confidence(measurement.confidence)),
+    );
+  }
+  const [cause, fix] = causeAndFix(measurement.reason ?? "");
+  return h(
+    "div",
+    { class: "heart refused" },
+    h("h3", { text: "Heart rate" }),
+    h("p", { class: "value none", text: "No number this time" }),
+    h("p", { text: cause }),
+    fix && h("p", { class: "fix" }, h("strong", { text: "What helps: " }), fix),
+  );
+}
+
+function entry(key, measurement) {
+  const value = measurement.status === "ok"
+    ? [h("dd", { class: "number" }, number(measurement.value, digitsOf(measurement)), " ", h("span", { class: "unit", text: measurement.unit })),
+      h("dd", { class: "soft small" }, [interval(measurement), confidence(measurement.confidence)].filter(Boolean).join(", "))]
+    : [h("dd", { class: "number none", text: "–" }), h("dd", { class: "soft small", text: measurement.reason ?? "" })];
+  return h("div", { class: "entry" }, h("dt", { title: MEANINGS[key] }, nameOf(key)), value);
+}
+
+/** The measurements of one person. */
+export function answerOf(person) {
+  const { heart_rate: rate, ...others } = person.measurements;
+  const found = Object.entries(others);
+  const [right, refused] = [found.filter(([, m]) => m.status === "ok"), found.filter(([, m]) => m.status !== "ok")];
+  // where everything hangs on a heart rate that is not there, it is said once
+  const hidden = rate?.status !== "ok" ? refused : [];
+  const shown = [...right, ...refused.filter((each) => !hidden.includes(each))];
+  return h(
+    "div",
+    { class: "answer" },
+    rate && heart(rate),
+    shown.length > 0 && h("dl", { class: "entries" }, shown.map(([key, measurement]) => entry(key, measurement))),
+  );
+}
+
+/** The answer in one sentence, to be heard. */
+export function spoken(result) {
+  if (!result.people.length) return "No skin was found, so nothing was measured.";
+  return result.people
+    .map((person, i) => {
+      const rate = person.measurements.heart_rate;
+      const who = result.people.length > 1 ? `Person ${i + 1}: heart rate` : "Heart rate";
+      return rate?.status === "ok" ? `${who} ${number(rate.value, 0)} ${rate.unit}` : `${who} refused. ${rate?.reason ?? ""}`;
+    })
+    .join(". ");
+}
