@@ -170,7 +170,7 @@ def at(cells: NDArray[np.bool_], transform: NDArray[np.float64], rows: slice, co
     shown = Image.fromarray(cells.view(np.uint8)).transform(
         size, Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST, fillcolor=0
     )
-    return np.asarray(shown) != 0
+    return np.asarray(np.asarray(shown) != 0)
 
 
 def _majority(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:

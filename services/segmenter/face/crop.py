@@ -133,8 +133,13 @@ def _warped(plane: NDArray[np.uint8], affine: NDArray[np.float64], samples: int,
     return np.asarray(picture)
 
 
-def upright(frame: Planes, rotation: int, side: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
-    """The whole picture as it is shown, made to fit a square: Y, U and V of what is not margin.
+Region = tuple[float, float, float, float]  # left, top, right, bottom in luma px, inside the picture
+
+
+def upright(
+    frame: Planes, rotation: int, side: int, region: Region
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
+    """A region of the picture as it is shown, made to fit a square: Y, U and V of what is not margin.
 
     Parameters
     ----------
@@ -143,24 +148,32 @@ def upright(frame: Planes, rotation: int, side: int) -> tuple[list[NDArray[np.ui
         Clockwise turn for display, degrees.
     side : int
         Of the square, px.
+    region : Region
+        Of the stored picture.
 
     Returns
     -------
     planes : list of uint8[h, w]
         h and w at most `side`, one of them equal to it.
     affine : float64[2, 3]
-        Takes (x, y, 1) of the square, 0-1, in whose middle the picture lies, to luma px of the stored picture.
+        Takes (x, y, 1) of the square, 0-1, in whose middle the region lies, to luma px of the stored picture.
     """
-    height, width = frame.y.shape
+    left, top, right, bottom = region
+    width, height = right - left, bottom - top
     scale = side / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    planes = [
-        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
-        for plane in (frame.y, frame.u, frame.v)
-    ]
+    planes = [_fitted(plane, size, region, step) for plane, step in ((frame.y, 1), (frame.u, 2), (frame.v, 2))]
     turns = rotation // 90 % 4
     # of the square around its middle: a clockwise turn for display is undone
     cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turns]
     back = np.array([[cosine, sine], [-sine, cosine]]) * np.array([[side / size[0] * width], [side / size[1] * height]])
-    origin = np.array([width / 2, height / 2]) - back @ np.array([0.5, 0.5])
+    origin = np.array([left + width / 2, top + height / 2]) - back @ np.array([0.5, 0.5])
     return [np.rot90(plane, -turns) for plane in planes], np.column_stack([back, origin])
+
+
+def _fitted(plane: NDArray[np.uint8], size: tuple[int, int], region: Region, step: int) -> NDArray[np.uint8]:
+    rows, columns = plane.shape
+    left, top = (min(max(edge / step, 0.0), most - 1.0) for edge, most in zip(region[:2], (columns, rows), strict=True))
+    right, bottom = (min(edge / step, float(most)) for edge, most in zip(region[2:], (columns, rows), strict=True))
+    box = (left, top, max(right, left + 1), max(bottom, top + 1))
+    return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2.0))

@@ -1,7 +1,7 @@
 """Where faces are: BlazeFace (Bazarevsky et al. 2019, arXiv 1907.05047), short range, then full range.
 
 The short-range model looks at 128 x 128 and sees faces from about an eighth of the picture's longer side on; the
-full-range one looks at 192 x 192 and is asked only where the first sees nothing.
+full-range one looks at 192 x 192, sees them from a fifteenth on, and is asked only where the first sees nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.contracts import Recording
-from segmenter.face.crop import Converter, Planes, Square, upright
+from segmenter.face.crop import Converter, Planes, Region, Square, upright
 from segmenter.face.models import Model
 
 SCORE = 0.5  # a box of less is no face
 OVERLAP = 0.3  # boxes that share so much (IoU) are the same face
 AROUND = 1.5  # side of the square that the mesh looks at, over the longer side of the box
 MOST = 16  # faces of one frame
+LARGE_PX = 960  # a picture whose longer side has so many is looked at in parts too: a face so far away is large enough
+_SMALL, _CLOSE = 0.22, 3.3  # a smaller part of the picture is looked at again, in a square so much larger than the face
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ class Detector:
         """For faces some metres away."""
         return cls(Model("full_range"), ((48, 1),), recording)
 
-    def find(self, frame: Planes) -> list[Detection]:
-        """Faces of a frame, the surest first."""
+    def find(self, frame: Planes, region: Region | None = None) -> list[Detection]:
+        """Faces of a frame, or of a region of it, the surest first."""
         side = self._model.side
-        planes, affine = upright(frame, self._rotation, side)
+        planes, affine = upright(frame, self._rotation, side, region or whole(frame))
         height, width = planes[0].shape
         top, left = (side - height) // 2, (side - width) // 2
         picture = np.full((side, side, 3), -1.0, np.float32)
@@ -101,6 +103,56 @@ class Detector:
         points = np.concatenate([middle - half, middle + half, values[:, 2:] + self._anchors[wanted, None]], axis=1)
         merged = merge(score[wanted], points)
         return [_detection(sure, (found - aside) @ affine[:, :2].T + affine[:, 2]) for sure, found in merged[:MOST]]
+
+
+class Finder:
+    """Both models, asked in turn: near faces, far faces, and in a large picture faces that are still further away."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._near, self._far = Detector.short_range(recording), Detector.full_range(recording)
+
+    def find(self, frame: Planes) -> list[Detection]:
+        """Faces of a frame, the surest first; each score is that of the face seen large."""
+        found = self._near.find(frame) or self._far.find(frame)
+        height, width = frame.y.shape
+        if not found and max(height, width) >= LARGE_PX:
+            found = [face for tile in tiles(width, height) for face in self._far.find(frame, tile)]
+        return [self._closer(frame, face) for face in found]
+
+    def _closer(self, frame: Planes, face: Detection) -> Detection:
+        """The same face in a view of its own, where it is small in the picture: from afar every face is unsure."""
+        height, width = frame.y.shape
+        x0, y0, x1, y1 = face.box.tolist()
+        size = max(x1 - x0, y1 - y0)
+        if size >= _SMALL * max(height, width):
+            return face
+        x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, _CLOSE * size / 2
+        region = (max(x - half, 0.0), max(y - half, 0.0), min(x + half, float(width)), min(y + half, float(height)))
+        if min(region[2] - region[0], region[3] - region[1]) < 2:
+            return face
+        again = self._near.find(frame, region)
+        same = [other for other in again if overlap(other.box[None], face.box[None])[0, 0] > OVERLAP]
+        return same[0] if same else face
+
+
+def whole(frame: Planes) -> Region:
+    """All of a picture."""
+    height, width = frame.y.shape
+    return (0.0, 0.0, float(width), float(height))
+
+
+def tiles(width: int, height: int) -> list[Region]:
+    """Squares that cover a picture and overlap by a third or more, each half as large as its longer side."""
+    side = min(max(width, height) / 2, float(width), float(height))
+    found = []
+    for top in _starts(height, side):
+        found += [(left, top, left + side, top + side) for left in _starts(width, side)]
+    return found
+
+
+def _starts(length: float, side: float) -> list[float]:
+    count = int(np.ceil((length - side) / (2 * side / 3))) + 1
+    return [float(start) for start in np.linspace(0.0, length - side, count)]
 
 
 def merge(score: NDArray[np.float64], points: NDArray[np.float64]) -> list[tuple[float, NDArray[np.float64]]]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 LIMIT = 0.9  # of the confidence: below it a face is obstructed
 # Values at which a sign starts to cost confidence, and at which nothing is left of it. Measured: an unobstructed face
 # looking ahead scores 0.89 and more, half covered 0.69 to 0.86; of its skin 0-6 % has another colour, of a half
@@ -22,7 +20,7 @@ _OUTSIDE = (0.0, 1.0)
 _WIDTH_PX = (36.0, 0.0)  # from ear to ear: fewer samples of skin than that drown in noise
 _BRIGHTNESS = (0.11, 0.0)
 _YAW_DEG = (45.0, 75.0)
-_MASK = (0.6, 0.2)  # covered below, and above: like a mask
+_MASK = 0.5  # by so much more is one half of the face covered than the other: like a mask
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,12 @@ class Look:
     yaw_deg: float
 
 
+_NAMES = tuple(field.name for field in fields(Look))
+
+
 def mean(looks: Sequence[Look]) -> Look:
     """The mean of some looks, at least one."""
-    return Look(**{f.name: float(np.mean([getattr(look, f.name) for look in looks])) for f in fields(Look)})
+    return Look(**{name: sum(getattr(look, name) for look in looks) / len(looks) for name in _NAMES})
 
 
 def factors(look: Look) -> dict[str, float]:
@@ -75,7 +76,7 @@ def factors(look: Look) -> dict[str, float]:
 
 
 def _left(value: float, full: float, nothing: float) -> float:
-    return float(np.clip((value - nothing) / (full - nothing), 0.0, 1.0))
+    return min(max((value - nothing) / (full - nothing), 0.0), 1.0)
 
 
 def confidence(look: Look) -> float:
@@ -85,7 +86,7 @@ def confidence(look: Look) -> float:
 
 def signs(look: Look) -> dict[str, float]:
     """A look as the signs of an instance of a mask."""
-    return {f.name: round(getattr(look, f.name), 3) for f in fields(Look)}
+    return {name: round(getattr(look, name), 3) for name in _NAMES}
 
 
 def explain(given: Mapping[str, float]) -> str | None:
@@ -102,7 +103,7 @@ def explain(given: Mapping[str, float]) -> str | None:
         None where confidence is 0.9 or more, and where the signs are not those of a face.
     """
     try:
-        look = Look(**{f.name: given[f.name] for f in fields(Look)})
+        look = Look(**{name: given[name] for name in _NAMES})
     except KeyError:
         return None
     left = factors(look)
@@ -123,7 +124,7 @@ def _sentence(worst: str, look: Look) -> str:
         return "The face is turned away: look towards the camera."
     if worst == "covered":
         above = max(2 * look.covered - look.covered_below, 0.0)
-        if look.covered_below >= _MASK[0] and above <= _MASK[1]:
+        if abs(look.covered_below - above) >= _MASK:  # one half unlike the other, whichever was taken for skin
             return "Mouth and nose are covered, as by a mask: take it off."
         return "A hand, hair or an object covers a part of the face: uncover it."
     return "The face is not seen clearly: a hand, a mask or an object may be before it, or it is blurred."

@@ -83,7 +83,7 @@ def pose_of(points: NDArray[np.float64]) -> Pose:
     yaw = np.arctan2(-inwards[0], inwards[2])
     pitch = np.arcsin(np.clip(-inwards[1], -1, 1))
     roll = np.arctan2(across[1], across[0])
-    return Pose(float(np.rad2deg(yaw)), float(-np.rad2deg(pitch)), float(np.rad2deg(roll)))
+    return Pose(float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), float(np.rad2deg(roll)))
 
 
 def motion_of(points: NDArray[np.float64], velocity: NDArray[np.float64]) -> Motion:

@@ -7,7 +7,7 @@ import numpy as np
 from mesh.contracts import Recording
 from segmenter.face import appearance, canonical
 from segmenter.face.crop import Planes
-from segmenter.face.detector import Detector, overlap
+from segmenter.face.detector import Finder, overlap
 from segmenter.face.mesh import Mesh, MeshModel
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import pose_of, width_of
@@ -33,13 +33,13 @@ class FaceReader:
 
     def __init__(self, recording: Recording) -> None:
         self._size = (recording.width, recording.height)
-        self._near, self._far = Detector.short_range(recording), Detector.full_range(recording)
+        self._finder = Finder(recording)
         self._mesh = MeshModel(recording)
 
     def read(self, frame: Planes) -> list[SampledFace]:
         """The faces of a frame, the surest first."""
         found: list[SampledFace] = []
-        for detection in self._near.find(frame) or self._far.find(frame):
+        for detection in self._finder.find(frame):
             mesh = self._mesh.fit(frame, detection.square)
             if mesh is None:
                 continue

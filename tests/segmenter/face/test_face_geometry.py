@@ -1,0 +1,270 @@
+"""Polygons, the canonical face, pose and smoothing: what must hold without any model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from segmenter.face import appearance, canonical
+from segmenter.face.obstruction import Look
+from segmenter.face.pose import motion_of, pose_of
+from segmenter.face.regions import REGIONS, fill
+from segmenter.face.tracks import Sample, SampledFace, chain, forget, link, present, smooth
+
+pytestmark = pytest.mark.unit
+
+
+def circle(x: float, y: float, radius: float, corners: int = 40) -> NDArray[np.float64]:
+    angle = 2 * np.pi * np.arange(corners) / corners
+    return np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-10, 70), st.floats(-10, 60), st.floats(2, 25), st.integers(3, 40), st.booleans())
+def test_a_filled_polygon_is_what_lies_inside_it(x, y, radius, corners, turned) -> None:  # type: ignore[no-untyped-def]
+    polygon = circle(x, y, radius, corners)[:: -1 if turned else 1]
+    filled = fill(polygon, (corners,), (50, 60))
+    rows, columns = np.indices((50, 60)) + 0.5
+    angle = 2 * np.pi / corners
+    # half planes of a convex polygon
+    normals = (np.arange(corners) + 0.5) * angle
+    far = radius * np.cos(angle / 2)
+    along = [(columns - x) * np.cos(normal) + (rows - y) * np.sin(normal) - far for normal in normals]
+    outwards = np.max(along, axis=0)
+    sure = np.abs(outwards) > 1e-6  # samples right on an edge may be either
+    assert np.array_equal(filled[sure], (outwards < 0)[sure])
+
+
+def test_the_area_of_a_filled_polygon_has_no_bias() -> None:
+    rng = np.random.default_rng(1)
+    errors = []
+    for _ in range(200):
+        x, y, radius = rng.uniform(25, 30), rng.uniform(25, 30), rng.uniform(8, 20)
+        polygon = circle(x, y, radius)
+        area = 20 * radius**2 * np.sin(2 * np.pi / 40)
+        errors.append(fill(polygon, (40,), (60, 60)).sum() - area)
+    assert abs(np.mean(errors)) < 0.5  # of hundreds of samples
+    assert np.abs(errors).max() < 12
+
+
+def test_polygons_that_overlap_are_one_and_take_nothing_away() -> None:
+    left, right = circle(20, 20, 10), circle(28, 20, 10)[::-1]
+    both = fill(np.concatenate([left, right]), (40, 40), (40, 50))
+    assert np.array_equal(both, fill(left, (40,), (40, 50)) | fill(right, (40,), (40, 50)))
+
+
+def test_a_polygon_outside_the_plane_fills_nothing() -> None:
+    assert not fill(circle(-30, 10, 8), (40,), (20, 20)).any()
+    assert fill(circle(10, 10, 99), (40,), (20, 20)).all()
+
+
+affine = st.tuples(
+    st.floats(0.3, 4), st.floats(-1, 1), st.floats(-1, 1), st.floats(0.3, 4), st.floats(-300, 300), st.floats(-300, 300)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(affine, st.floats(-50, 50))
+def test_the_canonical_fit_undoes_any_affine_view(given_affine, yaw) -> None:  # type: ignore[no-untyped-def]
+    a, b, c, d, x, y = given_affine
+    if abs(a * d - b * c) < 0.05:
+        return
+    linear = np.array([[a, b], [c, d]])
+    points = np.zeros((468, 2))
+    points[canonical.POINTS] = canonical.PLACES @ linear.T + [x, y]
+    found = canonical.fit(points, yaw)
+    assert canonical.apply(found, points[canonical.POINTS]) == pytest.approx(canonical.PLACES, abs=1e-5)
+    assert canonical.apply(canonical.inverse(found), canonical.PLACES) == pytest.approx(
+        points[canonical.POINTS], abs=1e-5
+    )
+
+
+def test_points_on_a_line_have_no_canonical_face() -> None:
+    with pytest.raises(ValueError, match="one line"):
+        canonical.fit(np.outer(np.arange(468.0), [1.0, 2.0]))
+
+
+def test_regions_lie_apart_in_the_canonical_face() -> None:
+    width, height = canonical.SIZE
+    layers = [fill(np.array(polygon, float), (len(polygon),), (height, width)) for polygon in REGIONS.values()]
+    assert set(REGIONS) == {"forehead", "right_cheek", "left_cheek", "nose", "chin"}
+    assert np.sum(layers, axis=0).max() == 1
+    assert min(layer.sum() for layer in layers) > 900
+    assert (layers[1] != layers[2][:, ::-1]).sum() < 50  # mirror images, but for samples right on an edge
+
+
+def head(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.float64]:
+    """468 points of a head, symmetric where `pose` looks, seen after a turn, a nod and a lean, in degrees."""
+    rng = np.random.default_rng(5)
+    points = rng.normal(0, 60, (468, 3))
+    places = {33: (-50, -30, -20), 127: (-90, -30, 60), 234: (-92, 0, 70), 162: (-88, -50, 55), 93: (-90, 20, 65)}
+    mirror = {33: 263, 127: 356, 234: 454, 162: 389, 93: 323}
+    for right, (x, y, z) in places.items():
+        points[right], points[mirror[right]] = (x, y, z), (-x, y, z)
+    points[10], points[152] = (0, -100, 0), (0, 100, 0)
+    points[109], points[148], points[338], points[377] = (-20, -99, 0), (-20, 97, 0), (20, -99, 0), (20, 97, 0)
+    # x right, y down, z away: a face that turns to the right of the picture brings its left side (x > 0) away
+    a, b, c = np.deg2rad([yaw, pitch, roll])
+    turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+    nod = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    lean = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return points @ (lean @ nod @ turn).T + [320, 240, 0]
+
+
+@pytest.mark.parametrize("angle", [-40, -10, 0, 10, 40])
+def test_pose_is_read_off_the_points(angle: float) -> None:
+    for name in ("yaw", "pitch", "roll"):
+        found = pose_of(head(**{name: angle}))
+        assert getattr(found, name) == pytest.approx(angle, abs=0.5)
+        others = {"yaw", "pitch", "roll"} - {name}
+        assert all(abs(getattr(found, other)) < 0.5 for other in others)
+
+
+def test_a_face_that_turns_to_the_right_shows_its_nose_on_the_right() -> None:
+    points = head()
+    points[1] = (320, 240, -60)  # the tip of the nose, nearest to the camera
+    centre = np.array([320, 240, 0])
+    a = np.deg2rad(20)
+    turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+    turned = (points - centre) @ turn.T + centre
+    assert turned[1, 0] > 320 + 15
+    assert pose_of(turned).yaw > 15
+
+
+def test_motion_is_in_degrees_and_widths_a_second() -> None:
+    points = head()
+    assert motion_of(points, np.tile([30.0, 40.0, 0.0], (468, 1))).speed == pytest.approx(50 / 184, rel=1e-6)
+    velocity = (head(yaw=0.05) - head(yaw=-0.05)) / 0.1 * 20  # 20 degrees a second
+    assert motion_of(points, velocity).turn == pytest.approx(20, rel=0.02)
+
+
+LOOK = Look(0.95, 1.0, 0.0, 0.0, 0.0, 150.0, 0.5, 0.0)
+
+
+def face(x: float, y: float = 100.0, size: float = 60.0) -> SampledFace:
+    rng = np.random.default_rng(2)
+    points = rng.uniform(-size / 2, size / 2, (468, 3)) + np.array([x, y, 0])
+    box = np.array([x - size / 2, y - size / 2, x + size / 2, y + size / 2])
+    return SampledFace(points, box, LOOK, np.zeros((appearance.CELLS, appearance.CELLS, 3), np.uint8))
+
+
+def linked(places: list[list[float]], step: float = 0.1) -> list[Sample]:
+    found: list[Sample] = []
+    for number, faces in enumerate(places):
+        sample = Sample(number * step, [face(x) for x in faces])
+        link(found, sample)
+        found.append(sample)
+    return found
+
+
+def where(track: list[tuple[float, SampledFace]]) -> list[float]:
+    return [float(entry.box[[0, 2]].mean()) for _, entry in track]
+
+
+def test_faces_are_followed_whatever_their_order_and_over_a_short_loss() -> None:
+    samples = linked([[100, 300], [302, 104], [108], [309, 112]])
+    assert where(chain(samples[0], 0, 0, 9)) == [100, 104, 108, 112]
+    assert where(chain(samples[3], 0, 0, 9)) == [300, 302, 309]
+    assert where(chain(samples[1], 1, 0.05, 0.25)) == [104, 108]
+
+
+def test_links_are_the_same_backwards() -> None:
+    rng = np.random.default_rng(3)
+    places = [[100 + 8 * k, 300 - 9 * k][: 1 if k == 4 else 2] for k in range(12)]
+    for faces in places:
+        rng.shuffle(faces)
+    there, back = linked(places), linked(places[::-1])
+    tracks = {tuple(where(chain(s, n, -9, 9))) for s in there for n in range(len(s.faces))}
+    reversed_tracks = {tuple(where(chain(s, n, -9, 9))[::-1]) for s in back for n in range(len(s.faces))}
+    assert tracks == reversed_tracks
+
+
+def test_a_frame_shows_the_faces_of_the_samples_beside_it() -> None:
+    samples = linked([[100], [100, 300], [300]])
+
+    def shown(time: float) -> list[float]:
+        return sorted(where([(0.0, s.faces[n])])[0] for s, n in present(samples, time))
+
+    assert shown(0.1) == [100, 300]
+    assert shown(0.04) == [100]
+    assert shown(0.06) == [100, 300]  # the second one's first sample is the nearer one
+    assert shown(0.14) == [100, 300]
+    assert shown(0.16) == [300]
+    assert shown(0.9) == []
+
+
+def test_a_forgotten_sample_is_held_by_nobody() -> None:
+    samples = linked([[100], [101], [102]])
+    forget(samples[0])
+    assert where(chain(samples[2], 0, -9, 9)) == [101, 102]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-30, 30), st.floats(0.5, 1.5), st.integers(0, 99))
+def test_smoothing_keeps_an_even_motion_where_it_is(speed, time, seed) -> None:  # type: ignore[no-untyped-def]
+    times = np.arange(21) / 10
+    shape = np.random.default_rng(seed).uniform(0, 200, (468, 3))
+    points = shape + (speed * times)[:, None, None] * np.array([1.0, 0.0, 0.0])
+    found = smooth(times, points, time, 1.0)
+    assert found.points == pytest.approx(shape + np.array([speed * time, 0, 0]), abs=1e-6)
+    assert found.velocity[:, 0] == pytest.approx(np.full(468, speed), abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999))
+def test_smoothing_is_the_same_backwards(seed) -> None:  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.uniform(-1, 1, 12))
+    points = rng.normal(0, 3, (12, 468, 3)) + rng.uniform(0, 300, (468, 3))
+    there, back = smooth(times, points, 0.1, 1.0), smooth(-times[::-1], points[::-1], -0.1, 1.0)
+    assert there.points == pytest.approx(back.points, abs=1e-9)
+    assert there.velocity == pytest.approx(-back.velocity, abs=1e-9)
+
+
+def test_smoothing_takes_away_a_wobble_at_the_rate_of_the_heart() -> None:
+    times = np.arange(41) / 10
+    shape = np.random.default_rng(0).uniform(0, 200, (468, 3))
+    for rate in (0.9, 1.2, 2.0, 3.0):
+        points = shape * (1 + 0.002 * np.sin(2 * np.pi * rate * times)[:, None, None])
+        left = []
+        for time in np.arange(1.2, 2.8, 0.05):
+            inside = np.abs(times - time) <= 1
+            left.append(smooth(times[inside], points[inside], float(time), 1.0).points / shape - 1)
+        assert np.abs(left).max() < 0.2 * 0.002
+
+
+def test_a_head_that_jumps_is_followed_at_once() -> None:
+    times = np.arange(21) / 10
+    shape = np.random.default_rng(0).uniform(0, 200, (468, 3))
+    points = shape + np.where(times < 1.0, 0.0, 40.0)[:, None, None] * np.array([1.0, 0.0, 0.0])
+    for time, expected in ((0.7, 0.0), (1.3, 40.0)):
+        assert np.abs(smooth(times, points, time, 1.0).points[:, 0] - shape[:, 0] - expected).max() < 1
+
+
+def test_hair_and_cloth_are_no_skin_and_cover_it() -> None:
+    cells = appearance.CELLS
+    shown = np.zeros((cells, cells, 3), np.int64) + np.array([150, 112, 148])
+    rows = np.arange(cells)
+    shown[rows < 14] = [50, 126, 131]  # hair
+    clean = appearance.skin_of(shown * 10, 10, 0.0)
+    assert not clean[rows < 13].any()
+    assert clean[rows > 14].all()
+    assert appearance.cover_of(shown.astype(np.uint8), 0.0).covered < 0.15
+    shown[rows > 36] = [170, 140, 118]  # a mask
+    assert not appearance.skin_of(shown, 1, 0.0)[rows > 37].any() or not appearance.skin_of(shown, 1, 0.0)[20:30].any()
+    found = appearance.cover_of(shown.astype(np.uint8), 0.0)
+    assert found.covered > 0.3
+    assert found.brightness == pytest.approx((150 - 16) / 219, abs=0.15)
+
+
+def test_a_side_of_the_face_in_the_shade_is_skin_all_the_same() -> None:
+    cells = appearance.CELLS
+    light = np.linspace(1.0, 0.62, cells)[None, :, None]
+    shown = (np.array([134.0, -16.0, 20.0]) * light + [16, 128, 128]).round().astype(np.int64) + np.zeros(
+        (cells, cells, 1), np.int64
+    )
+    assert appearance.skin_of(shown, 1, 0.0).mean() > 0.95
+    assert appearance.cover_of(shown.astype(np.uint8), 0.0).covered < 0.02
