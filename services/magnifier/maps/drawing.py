@@ -14,6 +14,7 @@ from magnifier.maps.cells import CellBox, Plane8
 from magnifier.maps.fields import LEAST_QUALITY_DB, MOST_DELAY_ERROR_S
 from magnifier.maps.figure import Figure, Line, Scale, draw
 from magnifier.maps.person_maps import PersonMaps, RecordingMaps
+from magnifier.maps.vessels import WEAK
 from media.color import rgb_from_yuv
 from mesh.contracts import Recording
 
@@ -52,7 +53,8 @@ def shown_planes(planes: tuple[Plane8, Plane8, Plane8], recording: Recording) ->
     matrix, offset = rgb_from_yuv(recording)
     stored = np.stack([y, u, v], axis=2).astype(np.float32)
     rgb = stored @ matrix.T.astype(np.float32) + offset.astype(np.float32)
-    return np.clip(rgb + 0.5, 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(rgb + 0.5, 0, 255).astype(np.uint8)
+    return picture
 
 
 def turned(picture: NDArray[Any], recording: Recording) -> NDArray[Any]:
@@ -112,7 +114,7 @@ def _scale(name: str, values: NDArray[np.float32]) -> Scale:
     if name == "rate":
         low, high = _spread(values, 0.02, 0.98)
         reach = max((high - low) / 2, 3.0)
-        return Scale((low + high) / 2 - reach, (low + high) / 2 + reach, "cividis", "bpm")
+        return Scale((low + high) / 2 - reach, (low + high) / 2 + reach, "plasma", "bpm")
     if name == "quality":
         return Scale(0.0, max(_spread(values, 0, 0.995)[1], 20.0), "viridis", "dB")
     reach = max(_spread(np.abs(values), 0, 0.995)[1], 6.0)
@@ -124,14 +126,15 @@ def _caption(name: str, maps: RecordingMaps) -> str:
     rates = ", ".join(f"{60 * p.rate_hz:.1f}" for p in maps.drawn)
     said = {
         "amplitude": "Amplitude of the pulse (its fundamental) over the mean brightness of the skin, as green shows "
-        f"it. It is relative: not blood flow, not perfusion. Hatched: evidence too weak (below {LEAST_QUALITY_DB:g} dB).",
+        "it. It is relative: not blood flow, not perfusion. Hatched: evidence too weak (below "
+        f"{LEAST_QUALITY_DB:g} dB).",
         "delay": "When the pulse arrives, against the pulse of the whole skin: red is earlier, blue is later. Hatched: "
         f"evidence too weak (standard error above {1000 * MOST_DELAY_ERROR_S:g} ms).",
         "rate": "The strongest frequency of each patch of skin by itself. Patches that disagree with the person pulse "
         "with something else, such as a lamp. Hatched: nothing stands out.",
         "quality": f"Amplitude over its standard error, 20 log10. Below {LEAST_QUALITY_DB:g} dB nothing is mapped.",
         "vessel_score": "Lines along which the pulse is stronger and earlier than around them (artery-like, solid), or "
-        f"weaker and later (vein-like, dashed). {NEEDLE}",
+        f"weaker and later (vein-like, dashed), with their scores; colours from {WEAK:g} on. {NEEDLE}",
     }[name]
     hidden = [p.id for p in maps.drawn if not p.shown]
     absent = f" Not in this picture: person {', '.join(hidden)}." if hidden else ""
@@ -170,11 +173,11 @@ def figures(
     pixels = (recording.width if recording.rotation % 180 == 0 else recording.height) / picture.shape[1]
     for name, file in FILES.items():
         values = turned(on_picture(maps, name, flat), recording)
-        lines = _lines(maps) if name == "vessel_score" else []
-        yield (
-            file,
-            Figure(_TITLES[name], _caption(name, maps), picture, values, skin, _scale(name, values), pixels, lines),
-        )
+        scale, lines, hatched = _scale(name, values), [], skin
+        if name == "vessel_score":  # only what stands out: the rest is skin, not refused
+            values = np.where(np.abs(values) >= WEAK, values, np.float32(np.nan))
+            lines, hatched = _lines(maps), np.zeros_like(skin)
+        yield file, Figure(_TITLES[name], _caption(name, maps), picture, values, hatched, scale, pixels, lines)
 
 
 def _square_pixels(picture: NDArray[np.uint8], recording: Recording) -> NDArray[np.uint8]:

@@ -14,9 +14,10 @@ from magnifier.maps.colormaps import COLOURS, colours, painted
 
 Picture = NDArray[np.uint8]
 
-_LONG_SIDE = 1100  # of the picture in the figure, px
+_LONG_SIDE = 960  # of the picture in the figure, px
 _INK, _GREY, _PAPER = (26, 26, 26), (95, 95, 95), (255, 255, 255)
 _OPAQUE = 0.85
+_SMOOTH = 3.0  # px of the figure
 _MASKED = (150, 150, 150)
 
 
@@ -99,14 +100,17 @@ def nice_ticks(low: float, high: float, wanted: int = 6) -> list[float]:
 
 
 def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+    return f"{value + 0.0:g}"  # with a hyphen: the font has no minus
 
 
-def _resized(values: NDArray[Any], size: tuple[int, int], smooth: bool) -> NDArray[np.float32]:
+def _resized(values: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]:
+    """At another size, the steps between cells smoothed away."""
     from PIL import Image
+    from scipy.ndimage import gaussian_filter
 
-    how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(np.ascontiguousarray(values, np.float32)).resize(size, how))
+    sigma = _SMOOTH * values.shape[1] / size[0]  # where there are fewer samples it costs less
+    plane = gaussian_filter(np.asarray(values, np.float32), sigma, truncate=2)
+    return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
 
 
 def composed(figure: Figure, size: tuple[int, int]) -> Picture:
@@ -116,9 +120,9 @@ def composed(figure: Figure, size: tuple[int, int]) -> Picture:
     picture = np.asarray(Image.fromarray(figure.picture).resize(size, Image.Resampling.LANCZOS)).astype(np.float32)
     grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
     known = np.isfinite(figure.values)
-    weight = _resized(known, size, True)
-    value = _resized(np.where(known, figure.values, 0), size, True) / np.maximum(weight, 1e-6)
-    skin = _resized(figure.skin, size, True)
+    weight = _resized(known, size)
+    value = _resized(np.where(known, figure.values, 0), size) / np.maximum(weight, 1e-6)
+    skin = _resized(figure.skin, size)
     base = 0.75 * grey + 20
     result = np.repeat(base[..., None], 3, axis=2)
     y, x = np.mgrid[: size[1], : size[0]]
@@ -167,7 +171,7 @@ def draw(figure: Figure, path: Path) -> None:
     pen.text((margin + wide + 10, below - 8), f"{length} px of the recording", font=small, fill=_GREY)
     for number, words in enumerate(lines):
         pen.text((margin, foot + 24 * number), words, font=small, fill=_GREY)
-    canvas.save(path, format="PNG")
+    canvas.save(path, format="PNG", compress_level=2)
 
 
 def _scale_length(width: float) -> int:

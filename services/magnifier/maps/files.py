@@ -70,8 +70,9 @@ def write_arrays(found: RecordingMaps, plan: Plan, path: Path) -> None:
     about = {
         "units": UNITS,
         "geometry": "cell (r, c) of a map covers luma pixels of the stored picture (of canonical coordinates of the "
-        "skin where canonical is true): y from (box[0] + r) * cell_px, x from (box[1] + c) * cell_px, cell_px wide; of rate "
-        "patches of patch_px from the same corner. transform takes x, y of the stored frame to canonical coordinates.",
+        "skin where canonical is true): y from (box[0] + r) * cell_px, x from (box[1] + c) * cell_px, cell_px wide; "
+        "of rate patches of patch_px from the same corner. transform takes x, y of the stored frame to canonical "
+        "coordinates.",
         "picture": [plan.recording.width, plan.recording.height],
         "rotation": plan.recording.rotation,
         **found.header(),

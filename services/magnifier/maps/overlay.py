@@ -20,9 +20,10 @@ from mesh.contracts import Plan, Recording
 
 Floats = NDArray[np.float32]
 
-# How much of the map is seen: between the beats, and at the beat. A beat changes brightness by far less than the tenth
-# that WCAG 2.2 (2.3.1) counts as a flash, since map and picture are about equally bright.
-_RESTING, _BEATING = 0.45, 0.35
+# How much of the map is seen between the beats, and how much more at the beat. Little enough that brightness changes by
+# less than the tenth that WCAG 2.2 (2.3.1) counts as a flash, on all but the brightest skin; hearts seldom beat more than
+# three times a second anyway.
+_RESTING, _BEATING = 0.5, 0.3
 _COLOURS = "inferno"
 
 
@@ -115,7 +116,7 @@ class Overlay:
 def stored_from_rgb(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The affine map from R, G, B to stored Y, U, V: `yuv = matrix @ rgb + offset`."""
     matrix, offset = rgb_from_yuv(recording)
-    inverse = np.linalg.inv(matrix)
+    inverse: NDArray[np.float64] = np.asarray(np.linalg.inv(matrix), np.float64)
     return inverse, -inverse @ offset
 
 

@@ -195,6 +195,13 @@ def find_vessels(found: Fields) -> VesselSearch:
     scores = []
     kinds: tuple[tuple[Kind, int], ...] = (("artery-like", 1), ("vein-like", -1))
     for kind, sign in kinds:
+        if sign < 0 and vessels:  # beside an artery everything is weaker and later than its surroundings
+            covered = np.logical_or.reduce([v.cells for v in vessels])
+            near = binary_dilation(covered, iterations=max(round(WIDTHS_PX[0] / side), 1))
+            open_skin = inside & ~near
+            contrast = [
+                np.where(open_skin, p - _surroundings(p, open_skin, sigma), 0.0) for p in (log_amplitude, early)
+            ]
         lines = _lines(sign * contrast[0], sign * contrast[1], inside, (inflation[0], inflation[1]), side)
         scores.append(lines.score)
         vessels += _trace(kind, sign, lines, inside, contrast, errors, found)
