@@ -18,6 +18,7 @@ from magnifier.pulse_csv import write_pulse_csv
 from magnifier.pulse_plot import draw_pulse
 from magnifier.record import Record
 from magnifier.result import build_result, result_file
+from magnifier.report.page import write_report
 from magnifier.skin_picture import write_skin_picture
 from media.decode import frames
 from media.encode import SegmentEncoder
@@ -93,6 +94,7 @@ def result(task: Task, inputs: Inputs) -> Iterator[Output]:
     if described is not None:
         names.insert(3, "magnified.mp4")
     names += mapped
+    names.append(write_report(report, folder, names).name)
     entries = []
     for name in names:
         entries.append(result_file(task, folder / name))
