@@ -17,8 +17,8 @@ from magnifier.methods import Segment, arranged
 from magnifier.pulse_csv import write_pulse_csv
 from magnifier.pulse_plot import draw_pulse
 from magnifier.record import Record
-from magnifier.result import build_result, result_file
 from magnifier.report.page import write_report
+from magnifier.result import build_result, result_file
 from magnifier.skin_picture import write_skin_picture
 from media.decode import frames
 from media.encode import SegmentEncoder
