@@ -109,6 +109,15 @@ class UnreadableVideo(RecordingFailure):
     default_hint = "Send MP4, MOV, WebM, MKV or AVI as the camera wrote it."
 
 
+class UnreadablePicture(Failure):
+    """A picture that no allowed decoder can read."""
+
+    status = 422
+    slug = "unreadable-picture"
+    title = "This is not a picture we can read"
+    default_hint = "Send a JPEG, PNG or WebP of at most 16 million pixels."
+
+
 class NoVideoStream(RecordingFailure):
     """A media file without moving pictures."""
 

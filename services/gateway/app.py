@@ -14,6 +14,7 @@ from gateway import (
     measurements_api,
     page_api,
     parameters_api,
+    preview_api,
     problems,
     recordings_api,
     results_api,
@@ -89,7 +90,7 @@ def build_app(
             component(lambda g: g.retention.run()),
             component(lambda g: g.webhooks.run()),
         ],
-        call_modules=["gateway.clip"],
+        call_modules=["gateway.clip", "gateway.picture"],
         title="Pulsemesh",
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -104,7 +105,7 @@ def build_app(
     app.state.gateway = gateway
     for module in (
         tus_api, jobs_api, measurements_api, results_api, recordings_api, links_api, webhooks_api, parameters_api,
-        page_api,
+        page_api, preview_api,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app, settings.retry_after_s)
@@ -127,7 +128,7 @@ def build_app(
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return problems.complete(plain(), jobs_api.SCHEMAS)
+        return problems.complete(plain(), jobs_api.SCHEMAS | preview_api.SCHEMAS)
 
     app.openapi = openapi  # type: ignore[method-assign]
     return app

@@ -10,6 +10,7 @@ from mesh.errors import Failure
 from mesh.service import create_app, run
 from mesh.settings import MeshSettings
 from mesh.telemetry import configure_logging
+from segmenter.previews import MODULE, answer_previews
 from segmenter.sam3.process import Sam3Process
 from segmenter.sam3.settings import Sam3Settings
 
@@ -18,10 +19,10 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """Serve until SIGTERM; exit status 1 if SAM 3 is wanted and cannot be had."""
-    if not Sam3Settings().weights:
-        run("segmenter")
-        return
     settings = MeshSettings()
+    if not Sam3Settings().weights:
+        run("segmenter", create_app("segmenter", settings, components=[answer_previews], call_modules=[MODULE]))
+        return
     configure_logging("segmenter", settings.log_level, as_json=settings.log_json)
     with contextlib.ExitStack() as stack:
         try:
@@ -32,6 +33,8 @@ def main() -> None:
         app = create_app(
             "segmenter",
             settings,
+            components=[answer_previews],
+            call_modules=[MODULE],
             info=lambda: {"sam3": sam3.description | {"ready": sam3.ready, "starts": sam3.starts}},
             ready=lambda: sam3.ready,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from media.color import opencv_from_stored, stored_from_opencv
+from media.color import CHROMA_ZERO, opencv_from_stored, stored_from_opencv
 from mesh.contracts import Recording
 from segmenter.living_skin.cells import Cells
 from segmenter.living_skin.clusters import MANUAL_SIMILARITY, Cluster, clusters, skin_prior
@@ -22,6 +22,7 @@ _FAINT, _LIKELY, _FILLS = 0.10, 0.3, 0.85
 _MAYBE_BLOOD, _MAYBE_AMPLITUDE = (0.1, 2.0), 0.015
 _UNLIKELY_SHARED = 0.4  # a colour that skin has under odd light alone needs a pulse as clear as this
 _UNASKED = 0.15  # of the score where the pulse says nothing
+_PALE = 12.0  # OpenCV's levels from grey
 
 
 @dataclass(frozen=True)
@@ -192,11 +193,14 @@ def colour_warning(chroma: NDArray[np.float64], living: bool | None) -> str | No
     if living:
         return None
     likely = float(skin_prior(chroma)) >= _LIKELY
-    if likely and living is None:
+    pale = float(np.hypot(*(chroma - CHROMA_ZERO))) < _PALE
+    if likely and living is None and not pale:
         return None
     named = f"the colour that was named as skin (U {chroma[0]:.0f}, V {chroma[1]:.0f})"
+    if likely and living is None:
+        return f"{named} is almost grey, as walls and cloth are: was the spot on skin?"
     if likely:
-        return f"what has {named} shows no clear pulse in the first seconds"
+        return f"what has {named} shows no clear pulse in the first seconds: was the spot on skin?"
     if living is None:
         return f"{named} is hardly one that skin has: was the spot on a wall or on cloth?"
     return f"{named} is hardly one that skin has, and shows no pulse: was the spot on a wall or on cloth?"
