@@ -69,7 +69,10 @@ def planes(source: Any) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 def test_a_job_writes_its_files_and_without_loss_only_the_colour_of_skin_changes(mesh: Any) -> None:
     result, files, _ = mesh.process(lossless=True)
-    assert list(files) == ["result.json", "pulse.csv", "pulse.png", "magnified.mp4", "skin.jpg"]
+    assert list(files) == [
+        "result.json", "pulse.csv", "pulse.png", "magnified.mp4", "skin.jpg",
+        "amplitude.png", "delay.png", "rate.png", "quality.png", "vessels.png", "maps.npz", "overlay.mp4", "report.html",
+    ]  # fmt: skip
     assert mesh.ran.count("segment") == 3
     assert result.people[0].measurements["heart_rate"].value == pytest.approx(72, abs=2)
     assert result.magnification is not None
@@ -91,9 +94,9 @@ def test_a_job_writes_its_files_and_without_loss_only_the_colour_of_skin_changes
 
 def test_another_gain_makes_segments_and_result_again_and_nothing_else(mesh: Any) -> None:
     mesh.process(gain=5)
-    assert set(mesh.ran) <= {"split", "skin", "mask", "people", "trace", "pulse", "segment", "result"}
+    assert {"map", "maps", "overlay", "segment"} <= set(mesh.ran)
     mesh.process(gain=6)
-    assert sorted(mesh.ran) == ["result", "segment", "segment", "segment"]
+    assert sorted(mesh.ran) == ["result", "segment", "segment", "segment"]  # maps, too, are there already
 
 
 def test_gain_0_without_loss_gives_the_clip_back(mesh: Any) -> None:
@@ -124,7 +127,7 @@ def test_without_skin_the_job_succeeds_and_says_so(tmp_path: Path) -> None:
         result, files, _ = mesh.process()
     finally:
         mesh.executor.close()
-    assert list(files) == ["result.json", "pulse.csv", "pulse.png", "skin.jpg"]
+    assert list(files) == ["result.json", "pulse.csv", "pulse.png", "skin.jpg", "report.html"]
     assert any("no skin" in w.lower() for w in result.warnings)
     assert result.people
     assert all(m.status == "refused" and m.value is None for p in result.people for m in p.measurements.values())

@@ -21,6 +21,7 @@ import pytest
 
 from mesh.contracts import Result
 from phantom import PhantomSettings, write
+from pulsemesh.result_folder import FILES
 
 pytestmark = [pytest.mark.mesh, pytest.mark.timeout(180)]
 
@@ -105,9 +106,10 @@ def test_a_clip_is_processed_and_everything_is_gone(command: Command, clip: tupl
         "process", clip[0], "--out", out, "--truth", clip[1], "--workers", 2, "--chunk-seconds", 2, "--set", "gain=20"
     )
     assert ran.returncode == 0, ran.stderr
-    assert {path.name for path in out.iterdir()} == {
-        "result.json", "pulse.csv", "pulse.png", "skin.jpg", "magnified.mp4",
-    }  # fmt: skip
+    assert {path.name for path in out.iterdir()} <= set(FILES)
+    assert {"result.json", "pulse.csv", "pulse.png", "skin.jpg", "magnified.mp4", "report.html"} <= {
+        path.name for path in out.iterdir()
+    }
     result = Result.model_validate_json((out / "result.json").read_bytes())
     assert (result.parameters.gain, result.parameters.chunk_seconds) == (20, 2)
     rate = result.people[0].measurements["heart_rate"]
