@@ -1,0 +1,214 @@
+"""Masks of faces on phantoms: near the truth, steady over the pulse, the same over any chunks, honest when hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from face_kit import all_masks, at_index, face_clip, hand, iou, needs_models, painted, plan_of, smaller
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media.decode import Frame
+from media.masks import FrameMask, MaskWriter, read_masks
+from mesh.parameters import Parameters
+from phantom import PhantomSettings
+from phantom.render import render
+from segmenter.face import canonical, obstruction, segmenter
+from segmenter.face.regions import REGIONS
+
+pytestmark = [pytest.mark.unit, needs_models]
+
+
+def same(a: list[FrameMask], b: list[FrameMask]) -> bool:
+    return len(a) == len(b) and all(
+        np.array_equal(one.labels, two.labels) and one.instances == two.instances for one, two in zip(a, b, strict=True)
+    )
+
+
+@pytest.mark.parametrize("tone", range(1, 7))
+def test_the_mask_is_the_face_whatever_its_tone(tone: int) -> None:
+    frames, truth, plan = face_clip(0.5, skin_tone=tone, motion=8.0)
+    for mask, true in zip(all_masks(plan, frames), truth, strict=True):
+        assert iou(mask, true) > 0.9
+        (face,) = mask.instances
+        assert face.confidence > 0.9
+        assert obstruction.explain(face.signs) is None
+
+
+@pytest.fixture(scope="module")
+def talking():  # type: ignore[no-untyped-def]
+    return face_clip(3.0, skin_tone=3, motion="talking", fps=20.0, width=320, height=240)
+
+
+def test_a_mask_is_the_same_however_the_clip_was_cut(talking) -> None:  # type: ignore[no-untyped-def]
+    frames, _, plan = talking
+    whole = all_masks(plan, frames)
+    for parts in (2, 5):
+        assert same(all_masks(plan, frames, parts), whole)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.data())
+def test_any_span_of_frames_has_the_masks_of_the_whole(talking, data) -> None:  # type: ignore[no-untyped-def]
+    frames, _, plan = talking
+    first = data.draw(st.integers(0, 55))
+    last = data.draw(st.integers(first + 1, min(first + 8, 60)))
+    near = [f for f in frames if abs(f.time - (frames[first].time + frames[last - 1].time) / 2) < 1.5]
+    found = list(segmenter.masks(plan, near, first, last, Parameters()))
+    assert same(found, all_masks(plan, frames)[first:last])
+
+
+def test_a_frame_that_is_needed_and_does_not_come_is_an_error(talking) -> None:  # type: ignore[no-untyped-def]
+    frames, _, plan = talking
+    with pytest.raises(ValueError, match="did not come"):
+        list(segmenter.masks(plan, frames[:20], 0, 20, Parameters()))
+
+
+def test_the_mask_does_not_follow_the_pulse() -> None:
+    """Of a strong pulse the area of the mask keeps less than 0.3 %."""
+    rate = 1.5
+    frames, _, plan = face_clip(4.0, skin_tone=2, amplitude=0.015, heart_rate=60 * rate, fps=15.0, motion=1.5)
+    area = np.array([(mask.labels > 0).sum() for mask in all_masks(plan, frames)], float)
+    relative = area / area.mean() - 1
+    n = np.arange(len(area))
+    window = np.hanning(len(area))
+    modulation = 2 * abs(np.sum(window * relative * np.exp(-2j * np.pi * rate * n / 15))) / window.sum()
+    assert modulation < 0.003
+
+
+def test_skin_keeps_its_place_in_the_canonical_face_as_the_head_turns() -> None:
+    """A spot between nose and cheek, and the regions' middles, over 40 degrees."""
+    frames, _, plan = face_clip(4.0, skin_tone=3, motion="rotation10", fps=5.0)
+    masks = all_masks(plan, frames)
+    near = [mask.instances[0] for mask in masks if mask.instances and abs(mask.instances[0].signs["yaw_deg"]) < 20]
+    yaw = [face.signs["yaw_deg"] for face in near]
+    assert max(yaw) - min(yaw) > 20
+    # the nose's tip leaves the plane of the face, so what is asked of is its bridge, between the eyes
+    bridge = np.array([[128.0, 108.0]])
+    seen = np.array([canonical.apply(canonical.inverse(np.array(face.transform)), bridge)[0] for face in near])
+    assert np.ptp(seen[:, 0]) > 15  # it moves in the picture …
+    moved = np.corrcoef(seen[:, 0], yaw)[0, 1]
+    assert moved > 0.95  # … to the side that the head turns to
+
+
+def test_two_people_are_two_instances_from_left_to_right() -> None:
+    frames, truth, plan = face_clip(0.4, further_heart_rates=(90.0,), skin_tone=2, further_skin_tones=(5,))
+    masks = all_masks(plan, frames)
+    for mask, true in zip(masks, truth, strict=True):
+        assert [face.id for face in mask.instances] == [1, 2]
+        for label in (1, 2):
+            ours, theirs = mask.labels == label, true == label
+            assert (ours & theirs).sum() / (ours | theirs).sum() > 0.88
+    writer = MaskWriter(masks[0].labels.shape, segmenter.CANONICAL)
+    for mask in masks:
+        writer.add(mask)
+    blob = writer.finish()
+    reader = read_masks(blob)
+    assert reader.canonical == segmenter.CANONICAL
+    assert same(list(reader.frames()), masks)
+    assert len(blob) < 2000 * len(masks)
+
+
+def test_regions_lie_where_their_names_say() -> None:
+    frames, truth, plan = face_clip(0.1, skin_tone=3, motion="still")
+    (mask, *_) = all_masks(plan, frames)
+    back = canonical.inverse(np.array(mask.instances[0].transform))
+    middle = {name: canonical.apply(back, np.array(polygon, float)).mean(axis=0) for name, polygon in REGIONS.items()}
+    assert middle["forehead"][1] < middle["nose"][1] < middle["chin"][1]
+    assert middle["right_cheek"][0] < middle["nose"][0] < middle["left_cheek"][0]  # the person's right
+    for polygon in REGIONS.values():
+        for x, y in canonical.apply(back, np.array(polygon, float)):
+            assert truth[0][int(y / 2) - 2 : int(y / 2) + 3, int(x / 2) - 2 : int(x / 2) + 3].any()
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_turned_file_is_seen_upright(rotation: int) -> None:
+    frames, truth, plan = face_clip(0.1, skin_tone=4, rotation=rotation)
+    (mask, *_) = all_masks(plan, frames)
+    assert iou(mask, truth[0]) > 0.88
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"), [(0.5, (640, 480)), (0.25, (640, 480)), (0.3, (1920, 1080))], ids=["half", "quarter", "far"]
+)
+def test_small_and_distant_faces_are_found(scale: float, size: tuple[int, int]) -> None:
+    frames, _, _ = face_clip(0.1, skin_tone=3, motion="still")
+    shown = [smaller(frame, scale, size) for frame in frames]
+    for mask in all_masks(plan_of(shown), shown):
+        (face,) = mask.instances
+        assert face.signs["width_px"] == pytest.approx(185 * scale, rel=0.1)
+        middle = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+        assert middle == pytest.approx((size[0] / 2, size[1] / 2), abs=60 * scale)
+
+
+@pytest.fixture(scope="module")
+def still():  # type: ignore[no-untyped-def]
+    frames, _, _ = face_clip(0.1, skin_tone=2, motion="still")
+    return frames[0]
+
+
+def one(frame: Frame):  # type: ignore[no-untyped-def]
+    (mask,) = all_masks(plan_of([frame]), [at_index(frame, 0)])
+    return mask.instances
+
+
+@pytest.mark.parametrize(("x", "y", "size"), [(320, 330, 110), (280, 240, 90)], ids=["mouth", "eye"])
+def test_a_hand_before_the_face_is_noticed(still, x, y, size) -> None:  # type: ignore[no-untyped-def]
+    """One of the face's own colour: only what it hides gives it away."""
+    (clear,) = one(still)
+    assert clear.confidence > 0.95
+    cheek = tuple(float(np.median(plane)) for plane in (still.y[260:290, 250:280], still.u[130:145, 125:140],
+                                                        still.v[130:145, 125:140]))  # fmt: skip
+    (hidden,) = one(painted(still, hand(still, x, y, size), cheek))
+    assert hidden.confidence < obstruction.LIMIT
+    assert "hand" in str(obstruction.explain(hidden.signs))
+
+
+def test_a_face_that_is_too_dark_or_half_outside_is_marked_with_the_reason(still) -> None:  # type: ignore[no-untyped-def]
+    dark = Frame(
+        0, 0.0, (16 + (still.y - 16.0) * 0.12).round().astype(np.uint8),
+        *((128 + (plane - 128.0) * 0.12).round().astype(np.uint8) for plane in (still.u, still.v)),
+    )  # fmt: skip
+    (face,) = one(dark)
+    assert face.confidence < obstruction.LIMIT
+    assert "dark" in str(obstruction.explain(face.signs))
+    cut = Frame(
+        0, 0.0, np.ascontiguousarray(still.y[:, 300:]), np.ascontiguousarray(still.u[:, 150:]),
+        np.ascontiguousarray(still.v[:, 150:]),
+    )  # fmt: skip
+    (face,) = one(cut)
+    assert face.confidence < obstruction.LIMIT
+    assert "out of the picture" in str(obstruction.explain(face.signs))
+    assert face.box[0] >= 0
+
+
+def test_a_face_that_is_lost_half_way_is_gone_there_and_nowhere_else(still) -> None:  # type: ignore[no-untyped-def]
+    wall = next(iter(render(PhantomSettings(scene="wall", seconds=0.1))))
+    empty = Frame(0, 0.0, wall.y, wall.u, wall.v)
+    shown = [at_index(still if k < 20 or k == 10 else empty, k, 10.0) for k in range(35)]
+    shown[7] = at_index(empty, 7, 10.0)  # one frame without it is bridged
+    plan = plan_of(shown, 10.0)
+    seen = [bool(mask.instances) for mask in all_masks(plan, shown)]
+    assert all(seen[:20])
+    assert not any(seen[20:])
+    finding = segmenter.sees_face(plan, shown)
+    assert finding.found == (finding.fraction >= 0.5)
+
+
+@pytest.mark.parametrize("scene", ["wall", "forearm", "hand", "object"])
+def test_where_there_is_no_face_none_is_found(scene: str) -> None:
+    settings_of = PhantomSettings(scene=scene, seconds=1.0, fps=4.0)
+    frames = [Frame(shown.index, shown.time, shown.y, shown.u, shown.v) for shown in render(settings_of)]
+    plan = plan_of(frames, 4.0)
+    finding = segmenter.sees_face(plan, frames)
+    assert not finding.found
+    assert finding.reason == "no face is seen"
+    assert all(not mask.instances and not mask.labels.any() for mask in all_masks(plan, frames))
+
+
+def test_a_clip_with_a_face_is_taken_by_it() -> None:
+    frames, _, plan = face_clip(1.0, fps=4.0)
+    finding = segmenter.sees_face(plan, frames)
+    assert finding.found
+    assert (finding.faces, finding.fraction) == (1, 1.0)
+    assert finding.confidence > 0.9
