@@ -67,11 +67,21 @@ function heart(measurement) {
 }
 
 function entry(key, measurement) {
-  const value = measurement.status === "ok"
-    ? [h("dd", { class: "number" }, number(measurement.value, digitsOf(measurement)), " ", h("span", { class: "unit", text: measurement.unit })),
-      h("dd", { class: "soft small" }, [interval(measurement), confidence(measurement.confidence)].filter(Boolean).join(", "))]
-    : [h("dd", { class: "number none", text: "–" }), h("dd", { class: "soft small", text: measurement.reason ?? "" })];
-  return h("div", { class: "entry" }, h("dt", { title: MEANINGS[key] }, nameOf(key)), value);
+  const unit = measurement.unit === "1" ? "" : measurement.unit;
+  return h(
+    "div",
+    { class: "entry" },
+    h("dt", { title: MEANINGS[key] }, nameOf(key)),
+    h("dd", { class: "number" }, number(measurement.value, digitsOf(measurement)), " ", h("span", { class: "unit", text: unit })),
+    h("dd", { class: "soft small" }, [interval(measurement), confidence(measurement.confidence)].filter(Boolean).join(", ")),
+  );
+}
+
+/** Refused measurements by their reason: `[[reason, names]…]`. */
+function together(refused) {
+  const found = new Map();
+  for (const [key, { reason }] of refused) found.set(reason, [...(found.get(reason) ?? []), nameOf(key)]);
+  return [...found];
 }
 
 /** The measurements of one person. */
@@ -80,13 +90,18 @@ export function answerOf(person) {
   const found = Object.entries(others);
   const [right, refused] = [found.filter(([, m]) => m.status === "ok"), found.filter(([, m]) => m.status !== "ok")];
   // where everything hangs on a heart rate that is not there, it is said once
-  const hidden = rate?.status !== "ok" ? refused : [];
-  const shown = [...right, ...refused.filter((each) => !hidden.includes(each))];
+  const said = rate?.status === "ok" ? refused : [];
   return h(
     "div",
     { class: "answer" },
     rate && heart(rate),
-    shown.length > 0 && h("dl", { class: "entries" }, shown.map(([key, measurement]) => entry(key, measurement))),
+    h(
+      "div",
+      { class: "stack" },
+      right.length > 0 && h("dl", { class: "entries" }, right.map(([key, measurement]) => entry(key, measurement))),
+      said.length > 0 && h("ul", { class: "not-measured soft small" }, together(said).map(([reason, names]) =>
+        h("li", {}, h("strong", { text: names.join(", ") }), `: ${reason}`))),
+    ),
   );
 }
 

@@ -98,10 +98,10 @@ export class Chart {
     for (const value of ticks(...x.range, width / 110)) {
       const at = this.#at(value);
       parts.push(svg("line", { class: "axis", x1: at, x2: at, y1: bottom, y2: bottom + 4 }));
-      const last = at > width - PAD.right - 30;
-      const words = last ? `${number(value, 2)} ${x.label}` : number(value, 2);
-      parts.push(svg("text", { class: "tick", x: last ? width - 2 : at, y: bottom + 18, "text-anchor": last ? "end" : "middle" }, words));
+      if (at > width - PAD.right - 34) continue; // here stands the unit
+      parts.push(svg("text", { class: "tick", x: at, y: bottom + 18, "text-anchor": "middle" }, number(value, 2)));
     }
+    parts.push(svg("text", { class: "tick", x: width - PAD.right, y: bottom + 18, "text-anchor": "end" }, x.label));
     for (const line of this.#lines) parts.push(this.#shape(line));
     this.mark = svg("line", { class: "cursor", y1: PAD.top - 4, y2: bottom, visibility: "hidden" });
     parts.push(this.mark);

@@ -10,6 +10,14 @@ const UNEVEN = 1.8; // brighter half of the skin over the darker one
 const MOVING = 6; // mean change of brightness of the skin's pixels from look to look, levels
 const SLOW = 15; // frames a second
 
+/** Whether a colour may be skin. */
+export function isSkinColour(r, g, b) {
+  const y = 0.299 * r + 0.587 * g + 0.114 * b;
+  const cb = 128 + 0.564 * (b - y);
+  const cr = 128 + 0.713 * (r - y);
+  return y >= 16 && cb >= SKIN.cb[0] && cb <= SKIN.cb[1] && cr >= SKIN.cr[0] && cr <= SKIN.cr[1];
+}
+
 /**
  * Figures of one look.
  *
@@ -30,9 +38,7 @@ export function look(pixels, width, height, before = null) {
     const [r, g, b] = [pixels[4 * i], pixels[4 * i + 1], pixels[4 * i + 2]];
     const y = 0.299 * r + 0.587 * g + 0.114 * b;
     luma[i] = y;
-    const cb = 128 + 0.564 * (b - y);
-    const cr = 128 + 0.713 * (r - y);
-    if (y < 16 || cb < SKIN.cb[0] || cb > SKIN.cb[1] || cr < SKIN.cr[0] || cr > SKIN.cr[1]) continue;
+    if (!isSkinColour(r, g, b)) continue;
     isSkin[i] = 1;
     skin += 1;
     sum += y;
@@ -88,8 +94,8 @@ export function checks(seen, fps = null) {
     skinCheck(seen, there),
     lightCheck(seen, there),
     seen.motion > MOVING
-      ? { name: "Stillness", ok: false, words: "Hold still, rest head or hand" }
-      : { name: "Stillness", ok: true, words: "Still" },
+      ? { name: "Motion", ok: false, words: "Hold still, rest head or hand" }
+      : { name: "Motion", ok: true, words: "Still" },
     fps !== null && fps < SLOW
       ? { name: "Camera", ok: false, words: `Only ${fps.toFixed(0)} pictures a second: more light, or close other programs` }
       : { name: "Camera", ok: true, words: fps === null ? "Measuring its speed" : `${fps.toFixed(0)} pictures a second` },

@@ -8,7 +8,11 @@ import { outline, parseWaves, part, spectrum } from "./waves.js";
 import { LARGEST, zip } from "./zip.js";
 
 const WINDOW_S = 10; // of the wave, the spectrum looks at so much around the video's time
-const PICTURES = { "skin.jpg": "What was taken for skin", "pulse.png": "Wave, spectrum and rate" };
+const PICTURES = {
+  "skin.jpg": "What was taken for skin", "amplitude.png": "How strongly each place pulses",
+  "delay.png": "When the pulse arrives", "vessels.png": "Candidates for vessels", "rate.png": "Rate of each patch",
+  "quality.png": "How sure the amplitude is", "overlay.mp4": "The map over the moving picture",
+};
 const IN_MEMORY = 1 << 30; // bytes that are put into an archive at most
 
 export class Outcome {
@@ -137,11 +141,18 @@ export class Outcome {
   }
 
   async #showPictures(files) {
-    const found = files.filter(({ name, media_type: type }) => type.startsWith("image/") && name !== "pulse.png");
+    const isShown = ({ name, media_type: type }) => /^(image|video)\//.test(type) && !["pulse.png", "magnified.mp4"].includes(name);
+    const order = Object.keys(PICTURES);
+    const found = files.filter(isShown).sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
     const shown = await Promise.all(found.map(async (file) => {
       const address = URL.createObjectURL(await api.blob(file.href));
       this.#addresses.push(address);
       const words = PICTURES[file.name] ?? file.name.replace(/\.\w+$/, "").replaceAll(/[-_]/g, " ");
+      if (file.media_type.startsWith("video/")) {
+        const film = h("video", { src: address, controls: true, playsinline: true, preload: "metadata", "aria-label": words });
+        film.muted = true;
+        return h("figure", {}, film, h("figcaption", { text: words }));
+      }
       return h("figure", {}, h("a", { href: address, target: "_blank", rel: "noopener" }, h("img", { src: address, alt: words })), h("figcaption", { text: words }));
     }));
     this.pictures.replaceChildren(h("h2", { text: found.length > 1 ? "Maps and pictures" : "Skin" }), h("div", { class: "gallery" }, shown));

@@ -1,8 +1,9 @@
 // Recording: guidance before and while, a countdown that waits while something is wrong.
 
 import { Camera } from "./camera.js";
-import { announce, h, icon, number } from "./dom.js";
+import { announce, h, icon, number, svg } from "./dom.js";
 import { checks, look, median, WIDTH } from "./guidance.js";
+import { LiveRate } from "./live.js";
 
 const SECONDS = 15; // of good picture
 const LONGEST_S = 45; // with what was bad: a recording is never cut, since a gap in time spoils a pulse
@@ -34,7 +35,10 @@ export class RecordView {
     this.start = h("button", { type: "button", class: "main big", onclick: () => this.#press() }, "Start");
     this.turn = h("button", { type: "button", onclick: () => this.#turn() }, icon("turn"), "Other camera");
     this.lock = h("p", { class: "soft small" });
-    this.frame = h("div", { class: "finder" }, this.video, h("span", { class: "oval", "aria-hidden": "true" }), this.ring);
+    this.wave = svg("polyline", { fill: "none" });
+    this.liveWords = h("span", {});
+    this.live = h("p", { class: "live", hidden: true }, svg("svg", { viewBox: "0 0 120 30", "aria-hidden": "true" }, this.wave), this.liveWords);
+    this.frame = h("div", { class: "finder" }, this.video, h("span", { class: "oval", "aria-hidden": "true" }), this.live, this.ring);
     this.element.replaceChildren(
       h("div", { class: "recorder" },
         h("div", { class: "stack" }, this.frame, this.bar),
@@ -66,6 +70,8 @@ export class RecordView {
     this.#camera?.close();
     this.#camera = null;
     this.video.srcObject = null;
+    this.rate?.close();
+    this.rate = null;
   }
 
   #reset() {
@@ -77,6 +83,7 @@ export class RecordView {
     this.list.replaceChildren();
     this.bar.value = 0;
     this.ring.textContent = "";
+    this.live.hidden = true;
     this.lock.textContent = "";
     this.#enter("waiting");
   }
@@ -96,6 +103,7 @@ export class RecordView {
       if (this.#camera !== camera) return;
       this.#frames.push(data.captureTime ?? data.mediaTime * 1000);
       if (this.#frames.length > 45) this.#frames.shift();
+      if (this.#state === "recording") this.rate?.frame(this.video, data.mediaTime);
       this.video.requestVideoFrameCallback(next);
     };
     this.video.requestVideoFrameCallback(next);
@@ -188,7 +196,17 @@ export class RecordView {
     this.#taken = this.#camera.record();
     this.good = 0;
     this.total = 0;
+    this.rate = new LiveRate((words, reading) => this.#showLive(words, reading));
     announce("Recording");
+  }
+
+  #showLive(words, reading) {
+    this.live.hidden = !words;
+    this.live.dataset.state = reading.state;
+    this.liveWords.textContent = words;
+    const wave = (reading.wave ?? []).slice(-Math.ceil((6 * (reading.wave?.length ?? 0)) / Math.max(reading.seconds, 6)));
+    const point = (value, i) => `${((120 * i) / Math.max(wave.length - 1, 1)).toFixed(1)},${(15 - 6 * Math.max(-2.3, Math.min(value, 2.3))).toFixed(1)}`;
+    this.wave.setAttribute("points", wave.map(point).join(" "));
   }
 
   async #end() {

@@ -10,7 +10,7 @@ const LABELS = {
 };
 const GROUPS = {
   split: "Clip", skin: "Skin", mask: "Skin", people: "People", trace: "Traces", pulse: "Pulse", field: "Magnified clip",
-  segment: "Magnified clip", result: "Results",
+  segment: "Magnified clip", map: "Maps", maps: "Maps", overlay: "Maps", result: "Results",
 };
 const UNITS = /_(hz|s|ms|px)$/;
 const TOP_GAIN = 300; // of the slider; the field beside it takes all
@@ -94,11 +94,17 @@ export class SettingsForm {
       });
       if (name === "gain") slider = this.#slider(input, changed);
     }
-    const help = h("p", { class: "help", id: `${id}-help`, text: schema.description ?? "" });
+    const help = h("p", { class: "help", id: `${id}-help`, text: `${schema.description ?? ""} (${name})` });
     const wrong = h("p", { class: "wrong", id: `${id}-wrong`, hidden: true });
     input.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
     const unit = schema.unit ? h("span", { class: "unit", text: ` ${schema.unit}` }) : null;
-    const element = h("div", { class: "field", title: name }, h("label", { for: id }, label(name), unit), slider, input, help, wrong);
+    help.hidden = true;
+    const why = h("button", { type: "button", class: "why", "aria-expanded": "false", "aria-controls": help.id, "aria-label": `About ${label(name)}`, onclick: () => {
+      help.hidden = !help.hidden;
+      why.setAttribute("aria-expanded", String(!help.hidden));
+    } }, "?");
+    const top = h("div", { class: "top-line" }, h("label", { for: id }, label(name), unit), why);
+    const element = h("div", { class: "field", "data-name": name }, top, slider, input, help, wrong);
     this.#fields[name] = { input, kind, wrong, element, slider };
     return element;
   }

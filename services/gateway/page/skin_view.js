@@ -1,6 +1,6 @@
 // A frame of the clip in which a click says "this is skin", and what is taken for skin drawn over it.
 
-import { api, ApiError } from "./api.js";
+import { api } from "./api.js";
 import { announce, h, icon } from "./dom.js";
 
 const STEP = 0.02; // of the picture: how far an arrow key moves the cross
@@ -11,7 +11,6 @@ export class SkinView {
   #wanted = 0;
   #timer = 0;
   #request = null;
-  #offered = true; // whether this gateway draws overlays
 
   /** `parameters()` gives what is set elsewhere, `onChange()` is told when another point is chosen. */
   constructor(parameters, onChange) {
@@ -48,6 +47,7 @@ export class SkinView {
     }
     this.slider.max = Math.max(clip.duration - 0.05, 0.05);
     this.slider.value = Math.min(1, clip.duration / 2);
+    this.picture.style.setProperty("--ratio", clip.width / clip.height);
     this.element.hidden = false;
     await this.#draw(Number(this.slider.value));
     return true;
@@ -128,7 +128,6 @@ export class SkinView {
   hideOverlay() {
     this.#request?.abort();
     clearTimeout(this.#timer);
-    if (this.overlay.src) URL.revokeObjectURL(this.overlay.src);
     this.overlay.removeAttribute("src");
     this.overlay.hidden = true;
   }
@@ -136,16 +135,16 @@ export class SkinView {
   /** Have the gateway draw what it takes for skin, soon. */
   ask() {
     clearTimeout(this.#timer);
-    if (this.#offered && this.#clip) this.#timer = setTimeout(() => this.#fetch(), PATIENCE_MS);
+    if (this.#clip) this.#timer = setTimeout(() => this.#fetch(), PATIENCE_MS);
   }
 
   async #fetch() {
     const request = (this.#request = new AbortController());
     const parameters = { ...this.parameters(), ...this.values() };
     if (parameters.skin_point) parameters.skin_point = parameters.skin_point.slice(0, 2); // the picture is the moment
-    const frame = await new Promise((resolve) => this.canvas.toBlob(resolve, "image/png"));
+    const frame = await new Promise((resolve) => this.canvas.toBlob(resolve, "image/jpeg", 0.95));
     const form = new FormData();
-    form.append("picture", frame, "frame.png");
+    form.append("picture", frame, "frame.jpg");
     form.append("parameters", JSON.stringify(parameters));
     try {
       const found = await api.json("/v1/preview/skin", { method: "POST", body: form, signal: request.signal });
@@ -153,11 +152,6 @@ export class SkinView {
       this.#cover(found);
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error instanceof ApiError && [404, 405].includes(error.status)) {
-        this.#offered = false;
-        this.words.textContent += " What is taken for skin is shown after the first run.";
-        return;
-      }
       this.words.textContent = `${error.message} ${error.hint ?? ""}`;
     }
   }
@@ -165,10 +159,10 @@ export class SkinView {
   #cover(found) {
     this.overlay.src = found.overlay;
     this.overlay.hidden = false;
-    const part = Math.round(100 * found.skin_fraction);
-    this.words.textContent = part
-      ? `${part} % of the picture has this colour.`
-      : "Nothing else has this colour: is this skin?";
+    const part = 100 * found.skin_fraction;
+    const said = part ? `${part < 1 ? part.toFixed(1) : Math.round(part)} % of the picture has this colour.` : "Nothing here has this colour.";
+    const words = [found.reason ?? said, found.warning].filter(Boolean).map((each) => each[0].toUpperCase() + each.slice(1));
+    this.words.textContent = words.map((each) => (/[.!?]$/.test(each) ? each : `${each}.`)).join(" ");
     announce(this.words.textContent);
   }
 

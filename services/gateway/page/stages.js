@@ -4,12 +4,13 @@ import { h, icon } from "./dom.js";
 
 const NAMES = {
   split: "Cut", skin: "Find skin", mask: "Mark skin", people: "Who is who", trace: "Read colour", pulse: "Find pulse",
-  field: "Map pulse", segment: "Magnify", result: "Put together",
+  field: "Pulse fields", segment: "Magnify", map: "Map the pulse", maps: "Draw maps", overlay: "Map as video",
+  result: "Put together",
 };
 
 /** A stage's name in words. */
 export function stageName(stage) {
-  return NAMES[stage] ?? stage;
+  return NAMES[stage] ?? stage[0].toUpperCase() + stage.slice(1);
 }
 
 export class Stages {

@@ -32,7 +32,7 @@ export class Workbench {
     this.compare = new Compare((time) => this.outcome.at(time));
     this.outcome = new Outcome((time) => this.compare.seek(time));
     this.stages = new Stages();
-    this.name = h("h1", { class: "name" });
+    this.name = h("h1", { class: "clip-name" });
     this.facts = h("p", { class: "soft small" });
     this.sending = h("progress", { max: 1, value: 0, "aria-label": "Sent" });
     this.sendingWords = h("p", { class: "small soft", role: "status" });
@@ -52,7 +52,7 @@ export class Workbench {
           h("section", { class: "card stage", "aria-label": "Clip" }, this.tabs, this.skinPanel, this.comparePanel)),
         h("aside", { class: "card stack", "aria-label": "Settings and progress" },
           h("div", { class: "row" }, this.run, this.stop), this.sender, this.stages.element, settings),
-        h("div", { class: "column after" }, this.outcome.charts, this.outcome.pictures, this.outcome.files)),
+        h("div", { class: "column rest" }, this.outcome.charts, this.outcome.pictures, this.outcome.files)),
     );
   }
 
