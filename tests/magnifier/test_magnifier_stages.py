@@ -71,7 +71,8 @@ def test_a_job_writes_its_files_and_without_loss_only_the_colour_of_skin_changes
     result, files, _ = mesh.process(lossless=True)
     assert list(files) == [
         "result.json", "pulse.csv", "pulse.png", "magnified.mp4", "skin.jpg",
-        "amplitude.png", "delay.png", "rate.png", "quality.png", "vessels.png", "maps.npz", "overlay.mp4", "report.html",
+        "amplitude.png", "delay.png", "rate.png", "quality.png", "vessels.png", "maps.npz", "overlay.mp4",
+        "report.html",
     ]  # fmt: skip
     assert mesh.ran.count("segment") == 3
     assert result.people[0].measurements["heart_rate"].value == pytest.approx(72, abs=2)
@@ -94,7 +95,8 @@ def test_a_job_writes_its_files_and_without_loss_only_the_colour_of_skin_changes
 
 def test_another_gain_makes_segments_and_result_again_and_nothing_else(mesh: Any) -> None:
     mesh.process(gain=5)
-    assert {"map", "maps", "overlay", "segment"} <= set(mesh.ran)
+    before = {"split", "skin", "mask", "people", "trace", "pulse", "map", "maps", "overlay"}
+    assert set(mesh.ran) <= before | {"segment", "result"}
     mesh.process(gain=6)
     assert sorted(mesh.ran) == ["result", "segment", "segment", "segment"]  # maps, too, are there already
 

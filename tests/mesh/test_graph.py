@@ -78,7 +78,7 @@ def test_every_job_ends_with_each_task_run_once(chunks: int, seconds: float, aud
     assert str(blob_name(job, "result")) in names
     outputs = [t.output for t in ran]
     assert len(set(outputs)) == len(outputs)
-    assert len(ran) == 5 + 3 * chunks
+    assert len(ran) == 6 + 5 * chunks
     assert missing(job, plan, names) == []
 
 
