@@ -40,9 +40,15 @@ class ColourNotes:
 
     def __init__(self) -> None:
         self._held: dict[int, NDArray[np.float32]] = {}
+        self._reading: Iterator[Coloured] = iter(())
 
     def frames(self, source: Iterable[F], first: int) -> Iterator[F]:
         """The same frames; those from index `first` on are noted."""
+        reading = self._noted(source, first)
+        self._reading = reading
+        return reading
+
+    def _noted(self, source: Iterable[F], first: int) -> Iterator[F]:
         for frame in source:
             if frame.index >= first:
                 u, v = frame.u[::_STEP, ::_STEP], frame.v[::_STEP, ::_STEP]
@@ -51,8 +57,13 @@ class ColourNotes:
             yield frame
 
     def masks(self, source: Iterable[FrameMask], first: int) -> Iterator[FrameMask]:
-        """The same masks, their instances with the signs `COLOUR` and `AREA`; the first is that of frame `first`."""
+        """The same masks, their instances with the signs `COLOUR` and `AREA`; the first is that of frame `first`.
+
+        A segmenter that looks at some frames only may give a mask before it took its frame: it is taken here.
+        """
         for index, mask in enumerate(source, first):
+            while index not in self._held:
+                next(self._reading)
             colours = self._held.pop(index)
             labels = mask.labels[::_STEP, ::_STEP]
             alone = len(mask.instances) == 1
