@@ -46,7 +46,7 @@ async def ask(bus: Bus, kind: str, payload: bytes, limit_s: float) -> bytes:
     answer = await bus.request(subjects.request_subject(kind), payload, limit_s=limit_s)
     said = (answer.headers or {}).get(PROBLEM)
     if said is None:
-        return answer.data
+        return bytes(answer.data)
     try:
         raise from_problem(Problem.model_validate_json(said))
     except ValidationError:

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import (
     jobs_api,
     links_api,
+    live_api,
     measurements_api,
     page_api,
     parameters_api,
@@ -104,8 +105,8 @@ def build_app(
     )
     app.state.gateway = gateway
     for module in (
-        tus_api, jobs_api, measurements_api, results_api, recordings_api, links_api, webhooks_api, parameters_api,
-        page_api, preview_api,
+        tus_api, jobs_api, measurements_api, results_api, recordings_api, links_api, webhooks_api, live_api,
+        parameters_api, page_api, preview_api,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app, settings.retry_after_s)

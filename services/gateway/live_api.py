@@ -98,9 +98,10 @@ async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession) -
     stopping = asyncio.create_task(gateway.runtime.stopping.wait())
     try:
         await asyncio.wait({listening, reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (listening, reading):
-            if task.done():
-                task.result()
+        if reading.done():
+            reading.result()
+        if listening.done():
+            listening.result()
         return listening.done()
     finally:
         for task in (listening, reading, stopping):

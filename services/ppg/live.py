@@ -23,7 +23,7 @@ from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
 
-GRID_HZ = 20.0  # five samples a cycle at 240 bpm; half the work of 30
+GRID_HZ = 15.0  # nearly four samples a cycle at 240 bpm; half the work of 30
 WAVE_S = 10.0  # of wave in a reading
 GONE_S = 2.0  # without skin for this long there is none
 WIDE_BPM = 5.0  # half an interval that is no steady rate
@@ -47,21 +47,22 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
     -------
     LiveReading
     """
-    seen = np.isfinite(patches).all(axis=2)  # [n, p]
+    seen = _seen(patches)
     frames = np.flatnonzero(seen.any(axis=1))
     if len(frames) < 2 or time_s[-1] - time_s[frames[-1]] > GONE_S:
         return _without("waiting", "no skin is seen: bring the face or the hand into the frame", 0.0)
     first = _unbroken(time_s[frames])
     frames = frames[first:]
     start, stop = int(frames[0]), int(frames[-1]) + 1
-    time_s, patches, seen = time_s[start:stop], patches[start:stop], seen[start:stop]
+    time_s, patches = time_s[start:stop], patches[start:stop]
+    seen = _seen(patches)
     seconds = float(time_s[-1] - time_s[0])
     if seconds < LEAST_SECONDS:
         return _without("short", f"{seconds:.0f} s of {LEAST_SECONDS:.0f} s: hold still", seconds)
     # a patch that comes and goes would put its own colour into the mean: those that stay are taken, all if none does
-    steady = seen.mean(axis=0) > 0.9
+    steady: NDArray[np.bool_] = np.asarray(np.mean(seen, axis=0) > 0.9)
     kept = patches[:, steady] if steady.any() else patches
-    weights = np.isfinite(kept).all(axis=2)[..., None]
+    weights = _seen(kept)[..., None]
     count = weights.sum(axis=1)
     total = np.where(weights, kept, 0.0).sum(axis=1)
     rgb = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
@@ -102,6 +103,11 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
         wave_time_s=wave_time,
         wave=wave,
     )  # fmt: skip
+
+
+def _seen(patches: Floats) -> NDArray[np.bool_]:
+    """Where there is skin, bool[n, p]."""
+    return np.asarray(np.isfinite(patches).all(axis=2), np.bool_)
 
 
 def _unbroken(seen_s: Floats) -> int:
