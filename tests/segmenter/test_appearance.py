@@ -61,4 +61,5 @@ def test_an_instance_too_small_to_be_looked_at_has_a_size_alone():
     assert found.instances[0].signs == {AREA: 4.0}
     notes = ColourNotes()
     frames = notes.frames([frame(0)], 0)
-    assert list(notes.masks((FrameMask(labels) for _ in frames), 0))[0].instances == []
+    (empty,) = notes.masks((FrameMask(labels) for _ in frames), 0)
+    assert empty.instances == []
