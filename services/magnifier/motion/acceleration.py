@@ -35,13 +35,13 @@ def acceleration_weight(time_s: NDArray[np.float64], frequency_hz: float) -> NDA
     Returns
     -------
     float64[n]
-        1/s; 0 beyond 4 standard deviations. Its integral and first moment are 0.
+        1/s. Its integral and first moment are 0.
     """
     sigma = acceleration_sigma(frequency_hz)
     x = np.asarray(time_s, np.float64) / sigma
     # -d2/dt2 of the Gaussian has the response w^2 exp(-w^2 s^2 / 2), at w = sqrt(2) / s that is 2 / (e s^2)
-    density = (1 - x**2) * np.exp(-(x**2) / 2) / (sigma * math.sqrt(2 * math.pi)) * math.e / 2
-    return np.where(np.abs(x) <= _WIDTH, density, 0.0)
+    density: NDArray[np.float64] = (1 - x**2) * np.exp(-(x**2) / 2) / (sigma * math.sqrt(2 * math.pi)) * math.e / 2
+    return density
 
 
 def check_frequency(frequency_hz: float, rate_hz: float) -> None:

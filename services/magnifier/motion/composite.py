@@ -17,8 +17,11 @@ def mirrored_index(size: int, margin: int, total: int) -> NDArray[np.intp]:
     return np.minimum(place, period - place)
 
 
-class Reflected:
-    """Grows planes of one size by their mirrored selves.
+class Closed:
+    """Grows planes of one size to a torus: what a Fourier transform takes a picture for.
+
+    Beyond an edge the outermost samples go on and blend into those of the opposite edge. A mirrored picture would move
+    against the one that it mirrors; this one moves along the edge with it, and has nothing that could move across.
 
     Parameters
     ----------
@@ -30,18 +33,38 @@ class Reflected:
 
     def __init__(self, size: tuple[int, int], total: tuple[int, int], margin: tuple[int, int]) -> None:
         self.total = total
-        self._rows, self._columns = (mirrored_index(*axis) for axis in zip(size, margin, total, strict=True))
+        self._margin = margin
         self._inside = tuple(slice(m, m + n) for m, n in zip(margin, size, strict=True))
+        # how far each sample beyond the last is on its way to the first
+        self._ways = [_ease(t - n) for n, t in zip(size, total, strict=True)]
 
     def grown(self, plane: Any) -> Any:
         """float32[total] of a plane."""
         xp = array_module(plane)
-        rows, columns = xp.asarray(self._rows), xp.asarray(self._columns)
-        return xp.take(xp.take(plane, rows, axis=0).astype(xp.float32), columns, axis=1)
+        found = xp.empty(self.total, xp.float32)
+        rows, columns = self._inside
+        found[rows, columns] = plane
+        for axis, way in enumerate(self._ways):
+            inner = found[:, columns] if axis == 0 else found.T
+            margin, size = self._margin[axis], inner.shape[0] - len(way)
+            share = xp.asarray(way)[:, None]
+            first, last = inner[margin], inner[margin + size - 1]
+            between = last * (1 - share) + first * share
+            after = inner.shape[0] - margin - size
+            inner[margin + size :] = between[:after]
+            inner[:margin] = between[after:]
+        return found
 
     def cut(self, grown: Any) -> Any:
         """The part of a grown plane that is the plane's own; a view."""
         return grown[self._inside]
+
+
+def _ease(count: int) -> NDArray[np.float32]:
+    """From near 0 to near 1 in so many steps, flat at both ends."""
+    at = (np.arange(count) + 1) / (count + 1)
+    eased: NDArray[np.float32] = (0.5 - 0.5 * np.cos(np.pi * at)).astype(np.float32)
+    return eased
 
 
 def added(plane: Any, change: Any, weights: Any = None) -> Any:

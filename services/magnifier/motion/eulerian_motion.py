@@ -15,11 +15,11 @@ import numpy as np
 
 from magnifier.arrays import array_module
 from magnifier.motion.composite import added
-from magnifier.motion.history import Increments, Waiting
+from magnifier.motion.history import Differences, Waiting
 from magnifier.motion.laplacian import FINEST_WAVELENGTH, amplified, levels_of
 from magnifier.motion.protocol import Frame, Magnified
 from magnifier.motion.settings import EulerianMotionSettings
-from magnifier.motion.time_grid import band_pass, check_band
+from magnifier.motion.time_grid import Cell, band_pass, check_band
 
 WARM_UP_S = 5.0  # what a recursive filter sees of its past: 0.3 % is forgotten of a time constant of 0.86 s
 _EXAGGERATION = 2.0  # of the released code
@@ -162,7 +162,7 @@ class _Symmetric:
     def __init__(self, settings: EulerianMotionSettings, rate_hz: float, span: tuple[float, float] | None) -> None:
         self._settings = settings
         self._waiting = Waiting(band_pass(settings.band_hz, rate_hz), span)
-        self._changes = Increments()
+        self._changes = Differences()
         self._before: Any = None
         self._shapes: list[Any] = []
 
@@ -176,17 +176,14 @@ class _Symmetric:
     def finish(self) -> list[tuple[Frame, Any, list[Any]]]:
         return self._seen(self._waiting.finish())
 
-    def _seen(self, cells: list[tuple[int, Any]]) -> list[tuple[Frame, Any, list[Any]]]:
-        for cell, mean in cells:
-            if self._before is None:
-                self._changes.start(cell)
-            else:
-                self._before -= mean
-                self._changes.add(cell, -self._before)
-            self._before = mean
+    def _seen(self, cells: list[Cell]) -> list[tuple[Frame, Any, list[Any]]]:
+        for cell in cells:
+            if self._before is not None:
+                self._changes.add(cell.mean - self._before)
+            self._before = cell.mean
         found = []
         for ready in self._waiting.ready():
-            band = self._changes.filtered(ready.first, ready.filter)
+            band = self._changes.filtered(ready.first, ready.steps)
             found.append((ready.frame, ready.weights, self._split(band)))
         self._changes.forget_before(self._waiting.oldest())
         return found

@@ -7,7 +7,7 @@ grows, noise is moved but not amplified.
 Three things are done otherwise than in the paper:
 
 - Phase is not taken against a first frame but from cell to cell of a grid of 10 a second and more (`time_grid`,
-  `history.Increments`): nothing wraps where something moves far slowly, every segment of a clip gives the same result,
+  `history.Differences`): nothing wraps where something moves far slowly, every segment of a clip gives the same result,
   and the pyramid is built once a cell, not once a frame, of every frame that is only looked at.
 - A change of phase is the angle of the product of a cell's coefficients with the conjugate of those before, averaged
   over neighbours: the average is weighted with the squared amplitude, as a fit to equal noise would be, and comes
@@ -29,8 +29,8 @@ import numpy as np
 from scipy.fft import next_fast_len
 
 from magnifier.arrays import array_module
-from magnifier.motion.composite import Reflected, added
-from magnifier.motion.history import Increments, Ready, Waiting
+from magnifier.motion.composite import Closed, added
+from magnifier.motion.history import Differences, Ready, Waiting
 from magnifier.motion.protocol import Frame, Magnified
 from magnifier.motion.settings import AccelerationSettings, PhaseSettings, PyramidSettings
 from magnifier.motion.smoothing import doubled, smoothing_kernel, thinned
@@ -44,7 +44,7 @@ from magnifier.motion.steerable import (
     picture,
     spectrum,
 )
-from magnifier.motion.time_grid import TimeFilter
+from magnifier.motion.time_grid import Cell, TimeFilter
 
 _MARGIN = 16  # chroma samples that the picture is mirrored by at least, for the transform takes it for a torus
 _FURTHEST = {1: math.pi / 2, 2: math.pi}  # a quarter and a half of a wavelength: Wadhwa et al. 2013, section 4.2
@@ -73,7 +73,7 @@ def check_pyramid(settings: PhaseSettings | AccelerationSettings, size: tuple[in
         raise ValueError(f"smoothing is 0 (none) or 1 to 5 samples of a band, not {settings.smoothing:g}")
     most = most_octaves(*size)
     if most < 1:
-        raise ValueError(f"a picture of {size[1]}x{size[0]} is too small for a pyramid: its shorter side must be 16 px")
+        raise ValueError(f"a picture of {size[1]}x{size[0]} is too small for a pyramid: its shorter side must be 4 px")
     if settings.levels is not None and not 1 <= settings.levels <= most:
         raise ValueError(
             f"levels {settings.levels} is too deep for {size[1]}x{size[0]}: choose 1 to {most}, or leave it out"
@@ -130,16 +130,19 @@ class PhaseMotion:
         grown = tuple(next_fast_len(n + 2 * _MARGIN, real=True) for n in small)
         margin = ((grown[0] - small[0]) // 2, (grown[1] - small[1]) // 2)
         shape = (2 * grown[0], 2 * grown[1])  # the chroma planes cover the same ground, so bands have the same bins
-        self._luma = Reflected(size, shape, (2 * margin[0], 2 * margin[1]))
-        self._color = Reflected(small, (grown[0], grown[1]), margin)
+        self._luma = Closed(size, shape, (2 * margin[0], 2 * margin[1]))
+        self._color = Closed(small, (grown[0], grown[1]), margin)
         octaves = most_octaves(*size) if settings.levels is None else settings.levels
         pyramid = SteerablePyramid(shape, settings.orientations, settings.bands_per_octave, octaves)
-        self._first_color = settings.bands_per_octave if settings.chroma else octaves * settings.bands_per_octave
+        self._with_color = settings.chroma and octaves > 1
+        self._first_color = settings.bands_per_octave
         self._kernel = smoothing_kernel(settings.smoothing)
         self._furthest = _FURTHEST[settings.bands_per_octave]
         self._waiting = Waiting(time_filter, span)
-        self._step_s = time_filter.step_s
-        self._bands = [_BandHistory(band) for band in pyramid.bands]
+        self._bands = [_Coefficients(band) for band in pyramid.bands]
+        self._phases = Differences()  # of all bands, one after the other
+        self._energy: dict[int, Any] = {}
+        self._parts: list[tuple[slice, tuple[int, int]]] = []
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def push(self, frame: Frame, weights: Any = None) -> list[Magnified]:
@@ -153,59 +156,53 @@ class PhaseMotion:
             self._pool.shutdown()
         return found
 
-    def _seen(self, cells: list[tuple[int, Any]]) -> list[Magnified]:
-        for cell, mean in cells:
-            self._each(
-                partial(
-                    _BandHistory.measure, cell=cell, transform=spectrum(self._luma.grown(mean)), kernel=self._kernel
-                )
-            )
+    def _seen(self, cells: list[Cell]) -> list[Magnified]:
+        for cell in cells:
+            self._measure(cell)
         found = [self._rendered(ready) for ready in self._waiting.ready()]
-        oldest = self._waiting.oldest()
-        for band in self._bands:
-            band.forget_before(oldest)
+        self._phases.forget_before(self._waiting.oldest())
+        for number in [n for n in self._energy if n < self._waiting.first_cell]:
+            del self._energy[number]
         return found
+
+    def _measure(self, cell: Cell) -> None:
+        """How phases changed since the cell before."""
+        transform = spectrum(self._luma.grown(cell.mean))
+        products = self._each(partial(_Coefficients.product, transform=transform, kernel=self._kernel))
+        if products[0] is None:
+            return
+        if not self._parts:
+            ends = np.cumsum([product.size for product in products])
+            self._parts = [(slice(e - p.size, e), p.shape) for e, p in zip(ends.tolist(), products, strict=True)]
+        xp = array_module(transform)
+        flat = xp.concatenate([product.ravel() for product in products])
+        self._phases.add(xp.angle(flat))
+        self._energy[cell.number] = xp.abs(flat)
 
     def _rendered(self, ready: Ready) -> Magnified:
         frame = ready.frame
         planes = [frame.y, frame.u, frame.v]
-        if self._alpha == 0:
+        shift = self._phases.filtered(ready.first, ready.steps) if self._alpha else None
+        if shift is None:
             return Magnified(frame.index, *planes)
-        reflected = [self._luma, self._color, self._color]
-        transforms = [spectrum(r.grown(p)) for r, p in zip(reflected, planes, strict=True)]
-        xp = array_module(transforms[0])
-        changes = [xp.zeros_like(transform) for transform in transforms]
-        nearest = round(frame.time / self._step_s)
-        parts = self._each(lambda band: self._turned(band, ready, transforms, nearest))
-        for band, (boxes, energy, beyond) in zip(
-            self._bands, parts, strict=True
-        ):  # in order: no bit depends on threads
-            self.reach.energy += energy
-            self.reach.beyond += beyond
+        shift *= np.float32(self._alpha)
+        self._count(shift, ready.nearest)
+        shifts = [shift[part].reshape(shape) for part, shape in self._parts]
+        reflected = [self._luma, self._color, self._color] if self._with_color else [self._luma]
+        transforms = [spectrum(r.grown(p)) for r, p in zip(reflected, planes, strict=False)]
+        changes = [array_module(shift).zeros_like(transform) for transform in transforms]
+        parts = self._each(partial(self._turned, transforms), shifts)
+        for band, boxes in zip(self._bands, parts, strict=True):  # in order: no bit depends on threads
             for change, box in zip(changes, boxes, strict=False):
                 add(change, band.band, box)
-        for number, change in enumerate(changes):
-            if not change.any():
-                continue
-            grown = picture(change, reflected[number].total)
-            planes[number] = added(planes[number], reflected[number].cut(grown), ready.weights)
+        for number, (change, here) in enumerate(zip(changes, reflected, strict=True)):
+            planes[number] = added(planes[number], here.cut(picture(change, here.total)), ready.weights)
         return Magnified(frame.index, *planes)
 
-    def _turned(
-        self, history: _BandHistory, ready: Ready, transforms: Sequence[Any], nearest: int
-    ) -> tuple[list[Any], float, float]:
-        """The change of a band in each plane that has it, its energy, and how much of it went beyond the bound."""
-        shift = history.phases.filtered(ready.first, ready.filter)
-        if shift is None:
-            return [], 0.0, 0.0
+    def _turned(self, transforms: Sequence[Any], coefficients_: _Coefficients, shift: Any) -> list[Any]:
+        """The change of a band in each plane that has it."""
         xp = array_module(shift)
-        band = history.band
-        shift *= np.float32(self._alpha)
-        amplitudes = history.energy.get(nearest)
-        energy = beyond = 0.0
-        if amplitudes is not None:
-            energy = float(amplitudes.sum())
-            beyond = float(amplitudes[xp.abs(shift) > self._furthest].sum())
+        band = coefficients_.band
         angle = doubled(shift, band.shape)
         turn = xp.empty(band.shape, xp.complex64)
         xp.cos(angle, out=turn.real)
@@ -213,40 +210,30 @@ class PhaseMotion:
         xp.sin(angle, out=turn.imag)
         boxes = []
         for transform in transforms if band.number >= self._first_color else transforms[:1]:
-            values = coefficients(transform, band, history.window)
+            values = coefficients(transform, band, coefficients_.window)
             values *= turn
-            boxes.append(filtered(values, band, history.window))
-        return boxes, energy, beyond
+            boxes.append(filtered(values, band, coefficients_.window))
+        return boxes
 
-    def _each(self, work: Callable[[_BandHistory], Any]) -> list[Any]:
-        return list(map(work, self._bands) if self._pool is None else self._pool.map(work, self._bands))
+    def _count(self, shift: Any, cell: int) -> None:
+        energy = self._energy.get(cell)
+        if energy is not None:
+            self.reach.energy += float(energy.sum())
+            self.reach.beyond += float(energy[array_module(shift).abs(shift) > self._furthest].sum())
+
+    def _each(self, work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
+        return list((map if self._pool is None else self._pool.map)(work, self._bands, *arguments))
 
 
-class _BandHistory:
-    """What is held of one band."""
+class _Coefficients:
+    """A band, and its coefficients in the last cell."""
 
     def __init__(self, band: Band) -> None:
         self.band = band
         self.window: Any = band.window
-        self.phases = Increments()
-        self.energy: dict[int, Any] = {}
         self._before: Any = None
 
-    def measure(self, cell: int, transform: Any, kernel: Any) -> None:
-        """Add the change of phase since the cell before."""
-        xp = array_module(transform)
-        now = coefficients(transform, self.band, self.window)
-        if self._before is None:
-            self.phases.start(cell)
-        else:
-            self._before = self._before.conj()
-            self._before *= now
-            product = thinned(self._before, kernel)
-            self.phases.add(cell, xp.angle(product))
-            self.energy[cell] = xp.abs(product)
-        self._before = now
-
-    def forget_before(self, cell: int) -> None:
-        self.phases.forget_before(cell)
-        for number in [n for n in self.energy if n < cell]:
-            del self.energy[number]
+    def product(self, transform: Any, kernel: Any) -> Any:
+        """Product with the conjugate of those of the cell before, averaged over neighbours; None for the first."""
+        before, self._before = self._before, coefficients(transform, self.band, self.window)
+        return None if before is None else thinned(self._before * before.conj(), kernel)

@@ -60,10 +60,10 @@ class PyramidSettings:
         Move colour with the brightness it belongs to; luma alone if not.
     """
 
-    orientations: int = 4
+    orientations: int = 6
     bands_per_octave: int = 1
     levels: int | None = None
-    smoothing: float = 1.0
+    smoothing: float = 2.0
     chroma: bool = True
 
 

@@ -25,7 +25,7 @@ from scipy.fft import next_fast_len
 
 from magnifier.arrays import array_module, fft_module
 
-SMALLEST = 16  # px: a level's picture has at least so many on its shorter side
+SMALLEST = 4  # px: the coarsest level has at least so many on its shorter side
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Band:
 
 
 def most_octaves(height: int, width: int) -> int:
-    """How many octaves a picture of this size has, the coarsest picture keeping 16 px on its shorter side."""
+    """How many octaves a picture of this size has, the coarsest keeping 4 px on its shorter side."""
     return max(int(math.log2(max(min(height, width), 1) / SMALLEST)) + 1, 0)
 
 
@@ -93,11 +93,9 @@ class SteerablePyramid:
         self.shape = shape
         self.bands_per_octave = bands_per_octave
         self._scales = octaves * bands_per_octave
-        self.bands = [
-            self._band(number, math.pi * (2 * k - orientations) / (2 * orientations), orientations)
-            for number in range(self._scales)
-            for k in range(1, orientations + 1)
-        ]
+        angles = [math.pi * (2 * k - orientations) / (2 * orientations) for k in range(1, orientations + 1)]
+        bands = (self._band(number, angle, orientations) for number in range(self._scales) for angle in angles)
+        self.bands = [band for band in bands if band is not None]  # a coarse one can fall between all frequencies
 
     def _high(self, radius: NDArray[np.float64], number: int) -> NDArray[np.float64]:
         """High-pass whose edge rises below the upper edge of scale `number`, over the width of a scale."""
@@ -105,7 +103,7 @@ class SteerablePyramid:
         window: NDArray[np.float64] = np.cos(math.pi / 2 * np.clip(-octaves * self.bands_per_octave, 0.0, 1.0))
         return np.where(octaves * self.bands_per_octave <= -1, 0.0, window)
 
-    def _band(self, number: int, angle: float, orientations: int) -> Band:
+    def _band(self, number: int, angle: float, orientations: int) -> Band | None:
         height, width = self.shape
         edge = 0.5 ** (number / self.bands_per_octave) / 2  # cycles/px
         reach_y, reach_x = math.ceil(edge * height), math.ceil(edge * width)
@@ -119,6 +117,8 @@ class SteerablePyramid:
         window = radial * angular
         window[window < 1e-6] = 0  # what rounding leaves at the edges would make the box larger
         rows, columns = np.flatnonzero(window.any(axis=1)), np.flatnonzero(window.any(axis=0))
+        if not len(rows):
+            return None
         box = window[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
         return Band(
             number,

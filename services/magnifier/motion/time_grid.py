@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,8 +52,9 @@ class TimeFilter:
 
     @property
     def reach_s(self) -> float:
-        """Cells within so many seconds have a weight; the frames that make them lie within `SUPPORT_S`."""
-        return SUPPORT_S - self.step_s
+        """Cells within so many seconds have a weight; the frames that make them, and the cells next to them, lie within
+        `SUPPORT_S`."""
+        return SUPPORT_S - 2 * self.step_s
 
     def window(self, time_s: float) -> tuple[int, int]:
         """First and last cell within reach of a moment."""
@@ -117,7 +118,7 @@ class TimeFilter:
 
 
 def band_pass(band_hz: tuple[float, float], rate_hz: float, step_s: float | None = None) -> TimeFilter:
-    """A windowed-sinc band-pass (Hamming), zero phase, with a largest gain of 1.
+    """A windowed-sinc band-pass (Hann), zero phase, with a largest gain of 1.
 
     What averaging frames into cells takes from the upper edge is given back by three weights (a little of the cells one
     step away is taken off). +-2.5 s resolve about 0.35 Hz: the edges of a band that is narrower than that, or lies
@@ -140,7 +141,7 @@ def band_pass(band_hz: tuple[float, float], rate_hz: float, step_s: float | None
     check_band(band_hz, rate_hz)
     low, high = band_hz
     step = step_of(high, rate_hz) if step_s is None else step_s
-    half = SUPPORT_S - 2 * step
+    half = SUPPORT_S - 3 * step
     middle = math.sqrt(low * high)
     plain = TimeFilter(step, rate_hz, lambda away: away)
     at_middle, at_high = plain.averaging(np.array([middle, high]))
@@ -149,8 +150,8 @@ def band_pass(band_hz: tuple[float, float], rate_hz: float, step_s: float | None
 
     def sinc(away: NDArray[np.float64]) -> NDArray[np.float64]:
         ideal = 2 * high * np.sinc(2 * high * away) - 2 * low * np.sinc(2 * low * away)
-        window = 0.54 + 0.46 * np.cos(np.pi * np.clip(away / half, -1, 1))
-        found: NDArray[np.float64] = np.where(np.abs(away) <= half, ideal * window * step, 0.0)
+        window = 0.5 + 0.5 * np.cos(np.pi * np.clip(away / half, -1, 1))
+        found: NDArray[np.float64] = ideal * window * step
         return found
 
     def weight(away: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -185,11 +186,11 @@ def holding_still(others: TimeFilter, alpha: float) -> TimeFilter:
         With a step of one frame.
     alpha : float
     """
-    half = SUPPORT_S - 2 * others.step_s
+    half = others.reach_s
 
     def weight(away: NDArray[np.float64]) -> NDArray[np.float64]:
         here = np.maximum(1 - np.abs(away) / others.step_s, 0)
-        mean = np.where(np.abs(away) <= half, 1 + np.cos(np.pi * away / half), 0.0)
+        mean = 1 + np.cos(np.pi * np.clip(away / half, -1, 1))
         found: NDArray[np.float64] = (1 + alpha) * others.weight(away) - here + mean / mean.sum()
         return found
 
@@ -219,6 +220,23 @@ def _calibrated(found: TimeFilter, frequency_hz: NDArray[np.float64]) -> TimeFil
     return TimeFilter(found.step_s, found.rate_hz, lambda away: found.weight(away) / gain)
 
 
+class Cell(NamedTuple):
+    """A weighted mean of the frames within a step of a place on the grid.
+
+    Attributes
+    ----------
+    number : int
+        Its place, in steps from time 0.
+    place : float
+        Mean place of the frames in it: its number where they are spread evenly.
+    mean : float32 array
+    """
+
+    number: int
+    place: float
+    mean: Any
+
+
 class Cells:
     """Averages frames into the cells of a grid, in order of time.
 
@@ -229,10 +247,17 @@ class Cells:
 
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
-        self._open: dict[int, tuple[Any, float]] = {}
+        self._open: dict[int, tuple[Any, float, float]] = {}  # sums of weighted values, of weights, of weighted places
+        self._first: int | None = None
         self._place = 0.0
+        self._values: Any = None
 
-    def push(self, time_s: float, values: Any) -> list[tuple[int, Any]]:
+    @property
+    def time_s(self) -> float:
+        """Time of the last frame."""
+        return self._place * self._step_s
+
+    def push(self, time_s: float, values: Any) -> list[Cell]:
         """Add a frame.
 
         Parameters
@@ -242,35 +267,47 @@ class Cells:
 
         Returns
         -------
-        list of (int, float32 array)
-            Cells that no later frame reaches, in order. A cell that no frame reached is left out.
+        list of Cell
+            Those that no later frame reaches, in order. A cell that no frame reached is left out.
         """
-        xp = array_module(values)
         place = time_s / self._step_s
         if abs(place - round(place)) < _SNAP:
             place = float(round(place))
-        self._place = place
         before = math.floor(place)
         done = self._close(before)
-        for cell, weight in ((before, before + 1 - place), (before + 1, place - before)):
-            if weight <= 0:
-                continue
-            total, sum_of_weights = self._open.get(cell, (None, 0.0))
-            part = xp.multiply(values, np.float32(weight), dtype=xp.float32)
-            if total is not None:
-                part += total
-            self._open[cell] = (part, sum_of_weights + weight)
+        # mirrored there, the first frame and the last stand in their cells once, their neighbours twice
+        weight = 0.5 if self._values is None and place == before else before + 1 - place
+        self._first = before if self._first is None else self._first
+        self._place, self._values = place, values
+        self._add(before, weight, place)
+        self._add(before + 1, place - before, place)
         return done
 
-    def finish(self) -> list[tuple[int, Any]]:
+    def finish(self) -> list[Cell]:
         """The cells that are still open, there being no more frames; the last is the one nearest to the last frame."""
-        for cell in [c for c in self._open if c > round(self._place)]:
-            del self._open[cell]
-        return self._close(math.inf)
+        last = round(self._place)
+        for number in [n for n in self._open if n > last]:
+            del self._open[number]
+        if self._place == last and last in self._open and self._open[last][1] > 1:
+            self._add(last, -0.5, self._place)
+        done = self._close(math.inf)
+        return [cell._replace(place=float(last)) if cell.number == last else cell for cell in done]
 
-    def _close(self, before: float) -> list[tuple[int, Any]]:
+    def _add(self, number: int, weight: float, place: float) -> None:
+        if not weight:
+            return
+        part = array_module(self._values).multiply(self._values, np.float32(weight), dtype=np.float32)
+        if number in self._open:
+            total, weights, places = self._open[number]
+            part += total
+            self._open[number] = part, weights + weight, places + weight * (place - number)
+        else:
+            self._open[number] = part, weight, weight * (place - number)
+
+    def _close(self, before: float) -> list[Cell]:
         done = []
-        for cell in sorted(c for c in self._open if c < before):
-            total, weight = self._open.pop(cell)
-            done.append((cell, total * np.float32(1 / weight)))
+        for number in sorted(n for n in self._open if n < before):
+            total, weights, places = self._open.pop(number)
+            off = 0.0 if number == self._first or abs(places) < _SNAP else places / weights
+            done.append(Cell(number, number + off, total * np.float32(1 / weights)))
         return done

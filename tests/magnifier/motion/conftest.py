@@ -30,7 +30,7 @@ class Texture:
         draw = np.random.default_rng(seed)
         self.size = size
         self.small = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-        self._planes = [self._make(shape, draw) for shape in (size, self.small)]
+        self.planes = [self._make(shape, draw) for shape in (size, self.small)]
 
     @staticmethod
     def _make(shape: tuple[int, int], draw: np.random.Generator) -> NDArray[np.complex128]:
@@ -41,7 +41,7 @@ class Texture:
         return transform * (35 / np.fft.irfft2(transform, s=shape).std())
 
     @staticmethod
-    def _moved(transform: NDArray[np.complex128], shape: tuple[int, int], x: float, y: float) -> NDArray[np.float64]:
+    def moved(transform: NDArray[np.complex128], shape: tuple[int, int], x: float, y: float) -> NDArray[np.float64]:
         ramp = np.fft.fftfreq(shape[0])[:, None] * y + np.fft.rfftfreq(shape[1])[None, :] * x
         return np.fft.irfft2(transform * np.exp(-2j * np.pi * ramp), s=shape)
 
@@ -58,8 +58,8 @@ class Texture:
         found = []
         for number, (shift, time) in enumerate(zip(x, times, strict=True)):
             grain = noise * draw.standard_normal(self.size)
-            y = 125 + self._moved(self._planes[0], self.size, shift, slope * shift) + grain
-            u = 128 + 0.5 * self._moved(self._planes[1], self.small, shift / 2, slope * shift / 2)
+            y = 125 + self.moved(self.planes[0], self.size, shift, slope * shift) + grain
+            u = 128 + 0.5 * self.moved(self.planes[1], self.small, shift / 2, slope * shift / 2)
             planes = [np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (y, u, 256 - u)]
             found.append(Still(number, float(time), *planes))
         return found

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.unit
     bands_per_octave=st.sampled_from([1, 2]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_bands_and_residuals_are_the_picture(height, width, orientations, bands_per_octave, seed) -> None:  # type: ignore[no-untyped-def]
     pyramid = SteerablePyramid((height, width), orientations, bands_per_octave, most_octaves(height, width))
     image = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
@@ -47,7 +47,7 @@ def test_a_shift_turns_phases_by_its_part_of_a_wavelength(bands_per_octave, shif
     texture = make_texture(size)
     pyramid = SteerablePyramid(size, 4, bands_per_octave, 3)
     before, after = (
-        spectrum(texture._moved(texture._planes[0], size, x, y).astype(np.float32)) for x, y in ((0, 0), shift)
+        spectrum(texture.moved(texture.planes[0], size, x, y).astype(np.float32)) for x, y in ((0, 0), shift)
     )
     for band in pyramid.bands:
         a, b = (coefficients(each, band, band.window) for each in (before, after))
@@ -72,7 +72,7 @@ def test_wavelengths_double_with_the_octaves() -> None:
     assert wavelengths == pytest.approx([2 * 2**0.5, 4, 4 * 2**0.5, 8])
 
 
-@pytest.mark.parametrize("octaves", [0, 4])
+@pytest.mark.parametrize("octaves", [0, 6])
 def test_octaves_that_the_picture_has_not_are_refused(octaves) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match="has 3 octaves"):
+    with pytest.raises(ValueError, match="has 5 octaves"):
         SteerablePyramid((64, 200), 4, 1, octaves)
