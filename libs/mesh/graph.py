@@ -95,9 +95,9 @@ def butterworth_half_length_s(low_hz: float, high_hz: float) -> float:
     """Seconds after which the impulse response of a zero-phase Butterworth band-pass of order 2 is below -60 dB.
 
     Its slowest pole decays with exp(-pi (high - low) t / sqrt 2) in a narrow band, with exp(-2 pi low t / sqrt 2) in a
-    wide one; ln 1000 = 6.9, and some more for the polynomial in front.
+    wide one; ln 1000 = 6.9, and some more for the window that two passes make.
     """
-    return 8.4 / (math.pi / math.sqrt(2) * min(high_hz - low_hz, 2 * low_hz))
+    return 10.0 / (math.pi / math.sqrt(2) * min(high_hz - low_hz, 2 * low_hz))
 
 
 def segment_support(parameters: Parameters) -> Span:
