@@ -181,6 +181,17 @@ def links(anns: Anns) -> None:
             assert nobody.delete(link).status_code == 401, "reading alone"
 
 
+def live(anns: Anns) -> None:
+    """Sessions: test_live_api.test_a_session_belongs_to_its_tenant. Links to it carry the tenant."""
+    hrefs = [client.post("/v1/links", json={"path": "/v1/live"}).json()["href"] for client in (anns.ann, anns.bob)]
+    assert ["tenant=ann" in href for href in hrefs] == [True, False]
+
+
+def preview(anns: Anns) -> None:
+    for recording in (anns.recording, anns.upload):
+        assert anns.bob.post("/v1/preview/skin", json={"recording": recording}).status_code == 404
+
+
 def webhook_secret(anns: Anns) -> None:
     secrets = {client.get("/v1/webhook-secret").json()["secret"] for client in (anns.ann, anns.bob)}
     assert len(secrets) == 2
@@ -212,6 +223,8 @@ ISOLATION: dict[tuple[str, str], Callable[[Anns], None]] = {
     ("POST", "/v1/uploads/{recording}"): overridden,
     ("POST", "/v1/links"): links,
     ("GET", "/v1/webhook-secret"): webhook_secret,
+    ("WS", "/v1/live"): live,
+    ("POST", "/v1/preview/skin"): preview,
     ("GET", "/v1/parameters"): shared,
     ("GET", "/"): shared,
     ("HEAD", "/"): shared,
