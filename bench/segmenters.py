@@ -1,0 +1,301 @@
+"""Segmenters side by side: overlap with the truth, area at the pulse's rate, the pulse's SNR, negatives, speed.
+
+python bench/segmenters.py [--size 320x240] [--seconds 8] [--only scenes,moving,negatives,clips,speed]
+
+Every clip goes through the stages of a job from `split` to `pulse`, so every segmenter is measured alike. Sections that
+are not asked for keep the figures of the run before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from results import RESULTS, save
+
+from media.decode import frames
+from media.masks import read_masks
+from media.pulse_blob import Pulse
+from mesh.blobs import MemoryStore
+from mesh.contracts import Job, Plan, Task
+from mesh.errors import Conflict
+from mesh.executor import LocalExecutor
+from mesh.graph import blob_name
+from mesh.names import upload_name
+from mesh.parameters import Parameters
+from mesh.stages import Inputs, load_handler
+from phantom import NEGATIVES, PhantomSettings, masks, write
+from segmenter import chroma_key
+from segmenter.chroma_key import Key, exposure_of
+from segmenter.face import segmenter as face
+from segmenter.key_windows import key_windows
+
+CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+SECTIONS = ("scenes", "moving", "negatives", "clips", "speed_fps")
+TONES = range(1, 7)
+SCENES = ("face", "forearm", "hand")
+# Where a user would click, in parts of the picture
+CLICKS = {"face": (0.5, 0.36), "forearm": (0.45, 0.5), "hand": (0.5, 0.62), "face.mp4": (0.5, 0.25)}
+FACE_CLIP_BPM, FACE_CLIP_AT = 52.2, "face.mp4"
+
+
+class Ran:
+    """What the stages up to the pulse left behind."""
+
+    def __init__(self, plan: Plan, skin: dict[str, Any], labels: np.ndarray, pulse: Pulse) -> None:
+        self.plan, self.skin, self.labels, self.pulse = plan, skin, labels, pulse
+
+    @property
+    def rate(self) -> float | None:
+        """Of the first person, 1/min; None where it was refused."""
+        found = self.pulse.measurements[0].measurements["heart_rate"]
+        return found.value if found.status == "ok" else None
+
+    @property
+    def snr_db(self) -> float | None:
+        """Of the first person's pulse."""
+        return self.pulse.measurements[0].signal.snr_db
+
+
+def run(clip: Path, **parameters: Any) -> Ran:
+    """One job as far as its pulse."""
+
+    def stop(task: Task, inputs: Inputs) -> Iterator[Any]:
+        raise Conflict("far enough")
+
+    async def body() -> Ran:
+        executor = LocalExecutor(
+            MemoryStore(), 1, handler=lambda s: stop if s in ("segment", "result") else load_handler(s)
+        )
+        try:
+            await executor.store.create(upload_name("rec"), clip)
+            given = Parameters(magnify="none", **parameters)
+            job = Job(id="job", recording="rec", parameters=given, created_at=datetime.now(UTC))
+            with suppress(Conflict):
+                await executor.run(job)
+            read = executor.store.read
+            plan = Plan.model_validate_json(await read(blob_name(job, "plan")))
+            labels = []
+            for chunk in plan.chunks:
+                labels += [m.labels for m in read_masks(await read(blob_name(job, "mask", chunk.index))).frames()]
+            skin = json.loads(await read(blob_name(job, "skin")))
+            return Ran(plan, skin, np.stack(labels) > 0, Pulse.from_bytes(await read(blob_name(job, "pulse"))))
+        finally:
+            executor.close()
+
+    return asyncio.run(body())
+
+
+def ways(scene: str, width: int, height: int) -> dict[str, dict[str, Any]]:
+    """The segmenters that are compared, as parameters."""
+    x, y = CLICKS[scene]
+    found: dict[str, dict[str, Any]] = {
+        "chroma, automatic": {"segmenter": "chroma"},
+        "chroma, click": {"segmenter": "chroma", "skin_point": (x * width, y * height)},
+    }
+    if scene.startswith("face") and face.available():
+        found["face mesh"] = {"segmenter": "face"}
+    return found
+
+
+def modulation(labels: np.ndarray, times: np.ndarray, hz: float) -> float:
+    """Amplitude of the mask's area at a frequency, in per cent of its mean; slow changes are taken off."""
+    area = labels.sum(axis=(1, 2)).astype(float)
+    if not area.any():
+        return 0.0
+    trend = np.polynomial.Polynomial.fit(times, area, 5)(times)
+    window = np.hanning(len(area))
+    carrier = np.exp(-2j * np.pi * hz * times)
+    return float(100 * 2 * abs((window * (area - trend) * carrier).sum()) / window.sum() / area.mean())
+
+
+def overlaps(labels: np.ndarray, settings: PhantomSettings) -> np.ndarray:
+    """Intersection over union with the truth, every tenth frame."""
+    found = []
+    for index, truth in enumerate(masks(settings)):
+        if index % 10 == 0:
+            one, other = labels[index], truth > 0
+            found.append((one & other).sum() / max((one | other).sum(), 1))
+    return np.array(found)
+
+
+def measured(settings: PhantomSettings, clip: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Figures of one segmenter on one phantom."""
+    ran = run(clip, **parameters)
+    times = np.array([float(t) for t in np.arange(len(ran.labels)) / ran.plan.recording.fps])
+    overlap = overlaps(ran.labels, settings)
+    rate = ran.rate
+    return {
+        "iou": round(float(overlap.mean()), 3),
+        "iou_least": round(float(overlap.min()), 3),
+        "area_modulation_percent": round(modulation(ran.labels, times, settings.heart_rate / 60), 3),
+        "snr_db": None if ran.snr_db is None else round(ran.snr_db, 1),
+        "rate_error_bpm": None if rate is None else round(abs(rate - settings.heart_rate), 2),
+    }
+
+
+def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[int]) -> dict[str, Any]:
+    """The automatic key on some phantoms, all other segmenters on those of some tones."""
+    found: dict[str, Any] = {}
+    for one in settings:
+        name = f"{one.scene}, tone {one.skin_tone}" + ("" if isinstance(one.motion, float) else f", {one.motion}")
+        clip = folder / "clip.mp4"
+        write(one, clip)
+        for way, parameters in ways(one.scene, one.width, one.height).items():
+            if way == "chroma, automatic" or one.skin_tone in tones:
+                found.setdefault(way, {})[name] = measured(one, clip, parameters)
+                print(name, way, found[way][name], flush=True)
+    return {way: _summary(figures) | {"clips": figures} for way, figures in found.items()}
+
+
+def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    rows = list(figures.values())
+    snr = [row["snr_db"] for row in rows if row["snr_db"] is not None]
+    return {
+        "iou_mean": round(float(np.mean([row["iou"] for row in rows])), 3),
+        "iou_least_of_a_clip": min(row["iou"] for row in rows),
+        "area_modulation_most_percent": max(row["area_modulation_percent"] for row in rows),
+        "snr_db_median": round(float(np.median(snr)), 1) if snr else None,
+        "answered": sum(row["rate_error_bpm"] is not None for row in rows),
+        "of": len(rows),
+    }
+
+
+def negatives(base: dict[str, Any], folder: Path, seeds: int) -> dict[str, Any]:
+    """What the automatic key makes of what has no blood."""
+    found: dict[str, Any] = {}
+    for scene in sorted(NEGATIVES):
+        kept, numbers = 0, 0
+        for seed in range(seeds):
+            clip = folder / "clip.mp4"
+            write(PhantomSettings(scene=scene, seed=seed, skin_tone=1 + seed % 6, **base), clip)
+            ran = run(clip, segmenter="chroma")
+            kept += bool(ran.labels.any())
+            numbers += ran.rate is not None
+        found[scene] = {"clips": seeds, "skin_kept": kept, "numbers": numbers}
+        print(scene, found[scene], flush=True)
+    return found
+
+
+def clips() -> dict[str, Any]:
+    """The shared clips, where they are there."""
+    found: dict[str, Any] = {}
+    for name in ("face.mp4", "wrist.mp4", "baby.mp4"):
+        if not (CLIPS / name).exists():
+            continue
+        size = (528, 592)
+        listed = ways(name, *size) if name == FACE_CLIP_AT else {"chroma, automatic": {"segmenter": "chroma"}}
+        for way, parameters in listed.items():
+            ran = run(CLIPS / name, **parameters)
+            times = np.arange(len(ran.labels)) / ran.plan.recording.fps
+            rate = None if ran.rate is None else round(ran.rate, 1)
+            figures = {
+                "rate_bpm": rate,
+                "snr_db": None if ran.snr_db is None else round(ran.snr_db, 1),
+                "skin_fraction": round(float(ran.labels.mean()), 3),
+                "warning": ran.skin.get("warning"),
+                "reason": ran.skin.get("reason"),
+            }
+            if name == FACE_CLIP_AT:
+                figures["area_modulation_percent"] = round(modulation(ran.labels, times, FACE_CLIP_BPM / 60), 3)
+            found[f"{name}, {way}"] = figures
+            print(name, way, figures, flush=True)
+    return found
+
+
+def speed(folder: Path, rounds: int) -> dict[str, Any]:
+    """Frames a second of processor time at 640x480, decode apart; the fastest of several rounds, in turn."""
+    clip = folder / "clip.mp4"
+    write(PhantomSettings(scene="face", skin_tone=3, seconds=6), clip)
+    held: list[Any] = []
+    best: dict[str, float] = {}
+
+    def timed(name: str, work: Iterator[Any]) -> list[Any]:
+        start = time.process_time()
+        made = list(work)
+        best[name] = max(best.get(name, 0.0), len(made) / (time.process_time() - start))
+        return made
+
+    async def chunks() -> tuple[Plan, dict[int, Any]]:
+        executor = LocalExecutor(MemoryStore(), 1)
+        await executor.store.create(upload_name("rec"), clip)
+        given = Parameters(chunk_seconds=60, magnify="none")
+        job = Job(id="job", recording="rec", parameters=given, created_at=datetime.now(UTC))
+        await executor.run(job)
+        plan = Plan.model_validate_json(await executor.store.read(blob_name(job, "plan")))
+        from mesh.stages import Input
+
+        name = blob_name(job, "chunk", 0)
+        content = {0: Input(name, await executor.store.read(name))}
+        executor.close()
+        return plan, content
+
+    plan, content = asyncio.run(chunks())
+    recording = plan.recording
+    for _ in range(rounds):
+        held = timed("decode", frames(plan, content))
+        times = np.array([frame.time for frame in held])
+        shape = held[0].u.shape
+        for name, half_width, exposure, clean in (
+            ("chroma key, steady, with exposure and cleaning (the default)", 1.0, exposure_of(recording), True),
+            ("chroma key, steady, bare", 1.0, None, False),
+            ("chroma key, on single frames", 0.0, None, False),
+        ):
+            key = Key(110.0, 148.6, 0.99, 1.4, 115.0, exposure, clean)
+            windows = key_windows(times, half_width, 3 * shape[0] * shape[1])
+            timed(name, chroma_key.segment(held, windows, 0, len(held), key))
+        if face.available():
+            timed("face mesh", face.masks(plan, iter(held), 0, len(held), Parameters(segmenter="face")))
+    return {name: round(figure) for name, figure in best.items()}
+
+
+def main() -> None:
+    """Measure and save."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", default="320x240")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", default="scenes,moving,negatives,clips,speed")
+    given = parser.parse_args()
+    width, height = (int(part) for part in given.size.split("x"))
+    base = {"width": width, "height": height, "seconds": given.seconds}
+    wanted = set(given.only.split(","))
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "speed" in wanted:
+            figures["speed_fps"] = speed(folder, given.rounds)
+        if "clips" in wanted:
+            figures["clips"] = clips()
+        if "scenes" in wanted:
+            still = [PhantomSettings(scene=s, skin_tone=t, seed=t, **base) for s in SCENES for t in TONES]  # type: ignore[arg-type]
+            figures["scenes"] = compare(still, folder, tones=(2, 5))
+        if "moving" in wanted:
+            heads = [("face", m) for m in ("rotation10", "rotation30", "reorient", "talking", "tremor")]
+            limbs = [(s, "tremor") for s in ("forearm", "hand")]
+            moving = [
+                PhantomSettings(scene=s, motion=m, skin_tone=t, seed=t, **base)
+                for s, m in heads + limbs
+                for t in (2, 5)  # type: ignore[arg-type]
+            ]
+            figures["moving"] = compare(moving, folder, tones=(5,))
+        if "negatives" in wanted:
+            figures["negatives"] = negatives(base, folder, given.seeds)
+    file = RESULTS / "segmenters.json"
+    before = json.loads(file.read_text()) if file.exists() else {}
+    kept = {name: before[name] for name in SECTIONS if name in before}
+    save("segmenters", kept | figures)
+
+
+if __name__ == "__main__":
+    main()
