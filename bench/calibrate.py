@@ -1,6 +1,6 @@
 """Fits the gates and the intervals of the heart rate to synthetic recordings whose answer is known.
 
-python bench/calibrate.py FOLDER [--write] [--processes 2]
+python bench/calibrate.py FOLDER [--write] [--windows FILE] [--processes 2]
 
 FOLDER holds `<name>.signals` and `<name>.json`, as `bench/phantom_matrix.py make --set calibration` leaves them. Each
 model is judged on recordings that it was not fitted to (five folds); the constants are then fitted to all. `--write`
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ppg.candidates import FEATURES
 from ppg.gate import Gate, terms
 from ppg.interval import shares
 from ppg.measure import ask
-from ppg.quality import doubted
+from ppg.quality import contested, doubted, rival
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
@@ -125,7 +126,7 @@ def chosen(found: list[Window], trust: list[Floats]) -> tuple[Floats, Floats, Fl
     for one, own in zip(found, trust, strict=True):
         order = np.argsort(-own, kind="stable")
         share = shares(one.rates[order] / 60, one.deviations[order] / 60, own[order])
-        p.append(own[order[0]])
+        p.append(contested(own[order[0]], rival(one.rates[order] / 60, own[order])))
         rate.append(float(share @ one.rates[order]))
         deviation.append(float(share[share > 0] @ one.deviations[order][share > 0]))
     truth = np.array([one.truth for one in found])
@@ -227,11 +228,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--windows", type=Path, help="keeps what the methods said here, or reads it; for another fit")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     paths = sorted(given.folder.glob("*.signals"))
-    with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
-        found = [one for part in pool.imap(windows, paths, chunksize=4) for one in part]
+    if given.windows is not None and given.windows.is_file():
+        found = pickle.loads(given.windows.read_bytes())
+    else:
+        with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+            found = [one for part in pool.imap(windows, paths, chunksize=4) for one in part]
+        if given.windows is not None:
+            given.windows.write_bytes(pickle.dumps(found))
     picture, judged = calibrate(found, PICTURE, THRESHOLDS["picture"])
     # nobody hands in the trace of a lamp as skin's, and nothing in a trace alone tells it from a pulse
     skin = [one for one in found if not one.lamp and one.stratum not in ("wall", "lamp", "object")]

@@ -1,4 +1,8 @@
-"""Candidates for the heart rate, one a method, and what speaks for each: the evidence of the gate.
+"""Candidates for the heart rate, two a method, and what speaks for each: the evidence of the gate.
+
+The strongest peak need not be the heart: a codec repeats a fast pulse at its difference to the codec's own rhythm of
+frames, and a body sways. So each method is asked for the best in the other half of the band as well: what speaks for
+that speaks against the first.
 
 Each sign alone is fooled by something: spectral SNR by slow drifts in a short clip, agreement of patches by a lamp or
 a camera that changes its colours, agreement of methods by a strong change of brightness. GREEN keeps most of a pulse
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.interval import MeanRate, best_mean_rate
+from ppg.interval import MeanRate, best_mean_rate, mean_rate
 from ppg.patches import coherence, project
 from ppg.rate import Spectra, peaks, sliding_spectra, snr, top_near, track
 from ppg.resample import fill_gaps, resample
@@ -24,6 +28,7 @@ Floats = NDArray[np.float64]
 
 METHODS_ASKED = ("green", "pos", "chrom", "pbv")
 AGREE_HZ = 0.1
+SLID_HZ = 0.2  # a rate that wanders within a window differs from the top of its spectrum by less
 _LOBE = 1.5  # of a Hann taper's main lobe, half its width in 1 / window
 UNKNOWN_SNR_DB = -7.0  # about that of noise
 UNKNOWN_LIGHT_DB = -10.0  # where there is nothing but skin in the picture
@@ -68,7 +73,7 @@ def candidates(
     band_hz: tuple[float, float], origin_s: float, band_pass: Callable[[Floats], Floats],
     background: Floats | None = None,
 ) -> list[Candidate]:  # fmt: skip
-    """A candidate of each method that was asked and has a spectrum.
+    """The best of each method that was asked and has a spectrum, and the best in the other half of the band.
 
     Parameters
     ----------
@@ -95,18 +100,22 @@ def candidates(
 
     spectra = {name: spectra_of(waves[name]) for name in METHODS_ASKED}
     tracks = {name: track(found) for name, found in spectra.items()}
-    valid = [name for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
+    paths = [(name, tracks[name]) for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
+    paths += [(name, rival) for name, best in paths if np.isfinite(rival := track(spectra[name], best)).all()]
     patches = _patch_waves(signals)
     moved = _moved(signals, rate_hz, len(rgb[0]), origin_s)
     samples = np.arange(rgb.shape[-1]) / rate_hz
     around = None if background is None else spectra_of(background.mean(axis=0))
     shifts = [] if moved is None else [spectra_of(axis) for axis in moved]
     found = []
-    for name in valid:
-        rates = tracks[name]
+    for name, rates in paths:
         start = np.interp(samples, spectra[name].centre_s, rates)
-        mean = best_mean_rate(waves[name], rate_hz, start, band_pass)
-        evidence = _evidence(name, spectra, tracks, waves, rgb, background, rate_hz, patches, moved, start)
+        # what the other half shows is mostly nothing: one first guess has to do
+        fitted = best_mean_rate if rates is tracks[name] else mean_rate
+        mean = fitted(waves[name], rate_hz, start, band_pass)
+        if abs(mean.hz - float(rates.mean())) > SLID_HZ:  # it fits something else, stronger than what was asked for
+            mean = MeanRate(float(rates.mean()), SLID_HZ, 0.0, start)
+        evidence = _evidence(name, rates, spectra, tracks, waves, rgb, background, rate_hz, patches, moved, start)
         evidence |= {
             "light_snr_db": _loudest([] if around is None else [around], rates),
             "motion_snr_db": _loudest(shifts, rates),
@@ -127,10 +136,11 @@ def decibel(ratio: float, low: float = -20.0, high: float = 20.0) -> float:
     return float(min(max(10 * math.log10(ratio), low), high)) if ratio > 0 else low
 
 
-def _evidence(name: str, spectra: Mapping[str, Spectra], tracks: Mapping[str, Floats], waves: Mapping[str, Floats],
-              rgb: Floats, background: Floats | None, rate_hz: float, patches: tuple[Floats, Floats, float] | None,
-              moved: Floats | None, start: Floats) -> dict[str, float]:  # fmt: skip
-    own, rates = spectra[name], tracks[name]
+def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], tracks: Mapping[str, Floats],
+              waves: Mapping[str, Floats], rgb: Floats, background: Floats | None, rate_hz: float,
+              patches: tuple[Floats, Floats, float] | None, moved: Floats | None,
+              start: Floats) -> dict[str, float]:  # fmt: skip
+    own = spectra[name]
     others = [other for other in METHODS_ASKED if other != name]
     turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
     at_rate = {key: _slow(wave * turning, rate_hz) for key, wave in waves.items() if key in ("pos", "green")}

@@ -19,7 +19,7 @@ from ppg.interval import MeanRate, shares
 from ppg.methods import METHODS
 from ppg.methods.windows import relative
 from ppg.physiology import physiology
-from ppg.quality import Evidence, gate_of, probability, recording_at_fault, refusal
+from ppg.quality import Evidence, gate_of, probability, recording_at_fault, refusal, rival
 from ppg.rate import peaks, snr
 from ppg.resample import fill_gaps, grid_times, resample
 from ppg.signals import Signals
@@ -213,6 +213,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         clipped=signals.clipped,
         gate=gate_of(signals),
         others=[one.evidence for one in asked.candidates[1:]],
+        against=rival(np.array([one.mean.hz for one in asked.candidates]), np.array(asked.trust)) if best else 0.0,
     )
     why = refusal(evidence)
     given = best if why is None else None
@@ -220,7 +221,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         heart_rate = Measurement.refused(UNIT, why or "no pulse")
         heart_hz = np.full(grid.samples, np.nan)
     else:
-        mean, trust = common(asked.candidates, asked.trust), asked.trust[0]
+        mean, trust = common(asked.candidates, asked.trust), evidence.probability
         heart_rate = _answer(mean.hz, evidence.gate.half_width(mean.deviation_hz, trust, mean.hz), trust)
         heart_hz = mean.rate_hz
     pulse = asked.waves[parameters.method]
@@ -310,7 +311,7 @@ def _details(evidence: Evidence, signals: Signals, asked: Asked) -> dict[str, fl
     if signals.displacement is not None and "log_motion" in evidence.signs:
         found["motion_px"] = 10 ** evidence.signs["log_motion"]
     if evidence.signs:
-        found |= {"probability": asked.trust[0]} | dict(evidence.signs)
+        found |= {"probability": evidence.probability, "rival": evidence.against} | dict(evidence.signs)
         found["agreement"], found["coherence"] = evidence.signs["agreeing"], evidence.signs["patches_colour"]
     for one in asked.candidates:
         found[f"{one.method}_{UNIT}"] = 60 * float(one.track_hz.mean())
@@ -334,7 +335,7 @@ def _over_time(best: Candidate | None, asked: Asked, evidence: Evidence, why: st
     """One measurement a window: refused where the clip's is, or where the window alone does not show it."""
     if best is None:
         return []
-    spectra, rates, grid, trust = best.spectra, best.track_hz, asked.grid, asked.trust[0]
+    spectra, rates, grid, trust = best.spectra, best.track_hz, asked.grid, evidence.probability
     alone, ratios = np.abs(peaks(spectra) - rates), snr(spectra, rates)
     # ends of a window are timed as well as those of the clip, but lie nearer
     own = best.mean.deviation_hz * max(evidence.seconds / spectra.window_s, 1.0)

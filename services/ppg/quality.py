@@ -23,6 +23,7 @@ LEAST_SECONDS = 5.0
 LEAST_FPS = 8.0
 LEAST_SKIN_FRAMES = 0.8
 HALF_RATE_DB = -2.5
+RIVAL_HZ = 0.15  # candidates that differ by more are of another rate
 FEW_BITS = 0.05  # coded bits per pixel and frame
 _DARK = 40.0  # mean R, G, B, 0-255
 _BRIGHT = 250.0
@@ -54,6 +55,8 @@ class Evidence:
     gate : Gate
     others : sequence of mapping
         Signs of the other candidates: what they show may be the cause.
+    against : float
+        How likely the most likely candidate of another rate is right, taken alone.
     """
 
     seconds: float
@@ -65,11 +68,12 @@ class Evidence:
     clipped: float | None = None
     gate: Gate = PICTURE
     others: Sequence[Mapping[str, float]] = ()
+    against: float = 0.0
 
     @property
     def probability(self) -> float:
         """That the best candidate is right; 0 where there is none."""
-        return probability(self.signs, self.gate) if self.signs else 0.0
+        return float(contested(probability(self.signs, self.gate), self.against)) if self.signs else 0.0
 
 
 def gate_of(signals: Signals) -> Gate:
@@ -95,6 +99,28 @@ def doubted(trust: Floats | np.float64, double_db: Floats | float) -> Floats:
     A pulse whose second harmonic is as strong as itself is rare.
     """
     return np.where(np.asarray(double_db) > HALF_RATE_DB, np.minimum(trust, 0.5), trust)
+
+
+def contested(trust: float, against: float) -> float:
+    """A probability beside a rival's: that the one is right and the other wrong, given that not both are right.
+
+    Parameters
+    ----------
+    trust, against : float
+        That either is right, taken alone.
+    """
+    return trust * (1 - against) / max(1 - trust * against, 1e-9)
+
+
+def rival(rate_hz: Floats, trust: Floats) -> float:
+    """How likely the most likely candidate of another rate than the first is right; 0 where all agree.
+
+    Parameters
+    ----------
+    rate_hz, trust : float64[k]
+        Of each candidate, the most likely first.
+    """
+    return float(trust[np.abs(rate_hz - rate_hz[0]) > RIVAL_HZ].max(initial=0.0))
 
 
 def recording_at_fault(seconds: float, fps: float, skin_frames: float) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HOP_S = 1.0
+FAST_HZ = 2.0  # about the geometric middle of what a heart can do
 _PADDING = 8  # the spectrum is interpolated by zeros to bins this much finer
 _JUMP_HZ = 0.06  # a change of the rate from one window to the next that costs one unit of log power
 _ENOUGH_BINS = 8
@@ -119,7 +120,7 @@ def _support(spectra: Spectra) -> NDArray[np.float64]:
     return np.asarray(np.log(power + np.sqrt(power * harmonic) + 1e-4 * power.max(axis=1, keepdims=True) + 1e-12))
 
 
-def track(spectra: Spectra) -> NDArray[np.float64]:
+def track(spectra: Spectra, beside: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """The rate in every window, in Hz: the smooth path of most power (Viterbi), refined between bins.
 
     Each step costs (change / 0.06 Hz)^2 units of log power, for windows 1 s apart.
@@ -127,6 +128,9 @@ def track(spectra: Spectra) -> NDArray[np.float64]:
     Parameters
     ----------
     spectra : Spectra
+    beside : float64[windows], optional
+        Another path. What is wanted is the best in the other half of the band, below or above `FAST_HZ`, without the
+        first three harmonics of that path: slow changes are the stronger, whatever a fast heart does.
 
     Returns
     -------
@@ -136,6 +140,13 @@ def track(spectra: Spectra) -> NDArray[np.float64]:
     if len(frequency) < _ENOUGH_BINS or not spectra.power.any():
         return np.full(len(spectra.centre_s), np.nan)
     support = _support(spectra)
+    if beside is not None:
+        reach = max(1.5 / spectra.window_s, 0.15)  # the main lobe of the taper
+        taken = np.min([np.abs(frequency - order * beside[:, None]) for order in (1, 2, 3)], axis=0) <= reach
+        taken |= (frequency >= FAST_HZ) == (beside.mean() >= FAST_HZ)
+        if taken.all(axis=1).any():
+            return np.full(len(spectra.centre_s), np.nan)
+        support[taken] = support.min()
     cost = ((frequency[:, None] - frequency) / _JUMP_HZ) ** 2
     best = support[0]
     came_from = np.zeros(support.shape, np.int64)

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ppg.calibration import PICTURE, TRACE
 from ppg.candidates import FEATURES
 from ppg.gate import LEAST_HALF_WIDTH_HZ, terms
-from ppg.quality import Evidence, gate_of, probability, recording_at_fault, refusal
+from ppg.quality import Evidence, contested, gate_of, probability, recording_at_fault, refusal, rival
 from ppg.signals import Signals
 
 pytestmark = pytest.mark.unit
@@ -96,3 +98,18 @@ def test_bare_traces_have_a_gate_of_their_own():
     trace = Signals(time_s=np.arange(5.0), rgb=np.ones((3, 5)))
     assert gate_of(trace) is TRACE
     assert gate_of(Signals(time_s=trace.time_s, rgb=trace.rgb, width=64, height=48)) is PICTURE
+
+
+@given(trust=st.floats(0, 1), against=st.floats(0, 1))
+def test_a_rival_makes_nothing_likelier(trust, against):
+    found = contested(trust, against)
+    assert 0 <= found <= trust + 1e-9
+    assert contested(trust, 0.0) == trust
+
+
+def test_two_rates_that_are_likely_are_both_in_doubt():
+    assert contested(0.97, 0.97) == pytest.approx(0.5, abs=0.02)
+    rate_hz, trust = np.array([1.2, 1.25, 2.4, 2.9]), np.array([0.97, 0.9, 0.8, 0.1])
+    assert rival(rate_hz, trust) == 0.8
+    assert rival(rate_hz[:2], trust[:2]) == 0.0
+    assert evidence(CLEAR).probability > 0.9 > evidence(CLEAR, against=1 - 1e-6).probability

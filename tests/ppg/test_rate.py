@@ -104,3 +104,19 @@ def test_refining_finds_the_top_of_a_peak_between_bins():
 def test_nothing_has_no_rate(band):
     spectra = sliding_spectra(np.zeros(300), 30.0, 256 / 30, band)
     assert np.isnan(track(spectra)).all()
+
+
+def test_beside_a_slow_rhythm_a_fast_heart_is_found():
+    """A sway at 0.9 Hz with its double hides a heart at 2.4 Hz; what is beside the sway is the heart."""
+    wave = pulse(30.0, 20, 0.9, 0.4) + 0.4 * pulse(30.0, 20, 2.4, 0.1)
+    spectra = sliding_spectra(wave, 30.0, 256 / 30, BAND)
+    first = track(spectra)
+    np.testing.assert_allclose(first, 0.9, atol=0.02)
+    fast = track(spectra, first)
+    np.testing.assert_allclose(fast, 2.4, atol=0.02)
+    np.testing.assert_allclose(track(spectra, fast), 0.9, atol=0.02)
+
+
+def test_where_nothing_is_left_beside_a_rhythm_there_is_none():
+    spectra = sliding_spectra(pulse(30.0, 5, 1.0), 30.0, 2.0, (0.6, 1.6))
+    assert np.isnan(track(spectra, track(spectra))).all()
