@@ -1,6 +1,6 @@
 """The phantom matrix: hundreds of synthetic recordings over every factor, measured in windows of 10 s.
 
-    python bench/phantom_matrix.py make [--set calibration|development|report] [--cache DIR]   renders, extracts; resumes
+    python bench/phantom_matrix.py make [--set calibration|development|report] [--cache DIR]  renders, extracts; resumes
     python bench/phantom_matrix.py report [--set report] [--cache DIR]    measures; bench/results/phantom_matrix.json
 
 `make` keeps of each recording its signals (`<name>.signals`, or `<name>.noskin` where no skin was found) and its truth

@@ -51,6 +51,8 @@ class Candidate:
         Top of the spectrum of the whole wave within 0.15 Hz of the track's mean, Hz.
     evidence : dict of str to float
         What speaks for it, by the names in `FEATURES`; finite.
+    first : bool
+        Whether it is the best of its method, not the best in the other half of the band.
     """
 
     method: str
@@ -59,6 +61,7 @@ class Candidate:
     mean: MeanRate
     whole_hz: float
     evidence: dict[str, float]
+    first: bool = True
 
 
 FEATURES = (
@@ -99,23 +102,24 @@ def candidates(
         return sliding_spectra(wave, rate_hz, window_s, band_hz, hop_s)
 
     spectra = {name: spectra_of(waves[name]) for name in METHODS_ASKED}
-    tracks = {name: track(found) for name, found in spectra.items()}
-    paths = [(name, tracks[name]) for name in METHODS_ASKED if np.isfinite(tracks[name]).all()]
-    paths += [(name, rival) for name, best in paths if np.isfinite(rival := track(spectra[name], best)).all()]
+    best = [(name, track(spectra[name])) for name in METHODS_ASKED]
+    paths = [(name, path) for name, path in best if np.isfinite(path).all()]
+    firsts = len(paths)
+    paths += [(name, other) for name, path in paths if np.isfinite(other := track(spectra[name], path)).all()]
     patches = _patch_waves(signals)
     moved = _moved(signals, rate_hz, len(rgb[0]), origin_s)
     samples = np.arange(rgb.shape[-1]) / rate_hz
     around = None if background is None else spectra_of(background.mean(axis=0))
     shifts = [] if moved is None else [spectra_of(axis) for axis in moved]
     found = []
-    for name, rates in paths:
+    for number, (name, rates) in enumerate(paths):
         start = np.interp(samples, spectra[name].centre_s, rates)
         # what the other half shows is mostly nothing: one first guess has to do
-        fitted = best_mean_rate if rates is tracks[name] else mean_rate
+        fitted = best_mean_rate if number < firsts else mean_rate
         mean = fitted(waves[name], rate_hz, start, band_pass)
         if abs(mean.hz - float(rates.mean())) > SLID_HZ:  # it fits something else, stronger than what was asked for
             mean = MeanRate(float(rates.mean()), SLID_HZ, 0.0, start)
-        evidence = _evidence(name, rates, spectra, tracks, waves, rgb, background, rate_hz, patches, moved, start)
+        evidence = _evidence(name, rates, spectra, paths, waves, rgb, background, rate_hz, patches, moved, start)
         evidence |= {
             "light_snr_db": _loudest([] if around is None else [around], rates),
             "motion_snr_db": _loudest(shifts, rates),
@@ -127,7 +131,8 @@ def candidates(
             "log_bits": math.log10(min(max(signals.bits_per_pixel or 0.2, 1e-3), 0.2)),
         }
         kept = {key: float(evidence[key]) for key in FEATURES}
-        found.append(Candidate(name, spectra[name], rates, mean, _whole(waves[name], rate_hz, band_hz, rates), kept))
+        whole = _whole(waves[name], rate_hz, band_hz, rates)
+        found.append(Candidate(name, spectra[name], rates, mean, whole, kept, number < firsts))
     return found
 
 
@@ -136,7 +141,7 @@ def decibel(ratio: float, low: float = -20.0, high: float = 20.0) -> float:
     return float(min(max(10 * math.log10(ratio), low), high)) if ratio > 0 else low
 
 
-def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], tracks: Mapping[str, Floats],
+def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], paths: Sequence[tuple[str, Floats]],
               waves: Mapping[str, Floats], rgb: Floats, background: Floats | None, rate_hz: float,
               patches: tuple[Floats, Floats, float] | None, moved: Floats | None,
               start: Floats) -> dict[str, float]:  # fmt: skip
@@ -166,7 +171,7 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], tracks: 
         "dominance_db": decibel(_dominance(own, rates)),
         "consistency": float((np.abs(peaks(own) - rates) <= AGREE_HZ).mean()),
         "others_db": float(np.mean([decibel(float(np.median(snr(spectra[other], rates)))) for other in others])),
-        "agreeing": float(np.mean([np.median(np.abs(tracks[other] - rates)) <= AGREE_HZ for other in others])),
+        "agreeing": len({other for other, path in paths if other != name and _along(path, rates)}) / len(others),
         "patches_green": coherent[0],
         "patches_colour": coherent[1],
         "colour_db": decibel(float((np.abs(colour) ** 2).mean()) / max(float((np.abs(light) ** 2).mean()), 1e-30)),
@@ -177,6 +182,10 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], tracks: 
         "double_db": decibel(_at(own, rates * 2) / max(_at(own, rates), 1e-30)),
         "light_db": _shared(light, rest),
     }
+
+
+def _along(path: Floats, rates_hz: Floats) -> bool:
+    return bool(np.median(np.abs(path - rates_hz)) <= AGREE_HZ)
 
 
 def _loudest(found: Sequence[Spectra], rates_hz: Floats) -> float:

@@ -313,7 +313,7 @@ def _details(evidence: Evidence, signals: Signals, asked: Asked) -> dict[str, fl
     if evidence.signs:
         found |= {"probability": evidence.probability, "rival": evidence.against} | dict(evidence.signs)
         found["agreement"], found["coherence"] = evidence.signs["agreeing"], evidence.signs["patches_colour"]
-    for one in asked.candidates:
+    for one in (one for one in asked.candidates if one.first):
         found[f"{one.method}_{UNIT}"] = 60 * float(one.track_hz.mean())
         found[f"{one.method}_fit_{UNIT}"] = 60 * one.mean.hz
         found[f"{one.method}_fft_{UNIT}"] = 60 * one.whole_hz
