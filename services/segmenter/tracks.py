@@ -22,6 +22,7 @@ from media.people import Span
 from segmenter.appearance import AREA, COLOUR
 
 LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
+MOST_SHARED_S = 4.0  # for so long two that are seen as one are believed to walk on
 REACH = 0.7  # in sizes: how far from where it should be a detection may lie …
 REACH_PER_S = 1.2  # … and so much farther for each second of loss
 MOST_COST = 2.2
@@ -136,8 +137,12 @@ class Track:
         return track
 
     def expected(self, time: float) -> Place:
-        """Where it should be: on at its last velocity, which fades while nothing is seen."""
-        ahead = _DAMPING_S * (1 - math.exp(-(time - self.end_s) / _DAMPING_S))
+        """Where it should be: on at its last velocity, which fades while nothing is seen.
+
+        Two who are seen as one walk on: only so can they be told apart afterwards if they look alike.
+        """
+        walked = min(max(self.shared_s - self.end_s, 0.0), MOST_SHARED_S)
+        ahead = walked + _DAMPING_S * (1 - math.exp(-(time - self.end_s - walked) / _DAMPING_S))
         vx, vy = self.velocity
         return Place(self.place.x + vx * ahead, self.place.y + vy * ahead, self.place.width, self.place.height)
 
