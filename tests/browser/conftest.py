@@ -57,12 +57,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def camera_file(clips: Path) -> Path:
-    """What the fake camera sees, again and again: 20 s hold whole beats, so that the pulse has no seam."""
+    """What the fake camera sees, again and again: 20 s hold whole beats, so that the pulse has no seam.
+
+    20 frames a second, because a camera that cannot keep up with its file goes slower, and so does the pulse.
+    """
     seen = clips / "camera.mp4"
-    write(PhantomSettings(seconds=20, width=320, height=240, heart_rate=HEART_RATE, amplitude=0.02), seen)
+    write(PhantomSettings(seconds=20, fps=20, width=320, height=240, heart_rate=HEART_RATE, amplitude=0.02), seen)
     target = clips / "camera.y4m"
     with av.open(str(seen)) as clip, target.open("wb") as file:
-        file.write(b"YUV4MPEG2 W320 H240 F30:1 Ip A1:1 C420jpeg\n")
+        file.write(b"YUV4MPEG2 W320 H240 F20:1 Ip A1:1 C420jpeg\n")
         for frame in clip.decode(video=0):
             file.write(b"FRAME\n" + frame.to_ndarray().tobytes())
     return target

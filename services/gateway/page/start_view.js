@@ -2,9 +2,17 @@
 
 import { api } from "./api.js";
 import { reallyErase } from "./dialogs.js";
-import { bytes, h, icon, span } from "./dom.js";
+import { bytes, h, icon, span, svg } from "./dom.js";
 
 const EARLIER = 4; // recordings that are listed
+
+/** A pulse wave over rings of skin: a picture, nothing moves. */
+function emblem() {
+  const beat = (t) => Math.exp(-(((t - 0.25) / 0.09) ** 2)) + 0.38 * Math.exp(-(((t - 0.58) / 0.13) ** 2));
+  const points = Array.from({ length: 241 }, (_, i) => `${i * 2} ${(196 - 96 * beat((i / 80) % 1)).toFixed(1)}`);
+  return svg("svg", { class: "emblem", viewBox: "0 0 480 320", "aria-hidden": "true" },
+    [150, 116, 82].map((r) => svg("circle", { cx: 240, cy: 160, r })), svg("path", { d: `M${points.join("L")}` }));
+}
 
 export class StartView {
   constructor(element, limits, { onFile, onRecord, onJob, notices }) {
@@ -19,8 +27,10 @@ export class StartView {
       this.input, h("label", { for: "file", class: "button" }, "Choose a file"));
     element.replaceChildren(
       h("div", { class: "hero" },
-        h("h1", {}, "See the pulse in a video"),
-        h("p", { class: "lead" }, "Skin changes its colour with every heartbeat, too little for the eye. Pulsemesh measures it, shows it, and says so when it cannot.")),
+        h("div", {},
+          h("h1", {}, "See the pulse in a video"),
+          h("p", { class: "lead" }, "Skin changes its colour with every heartbeat, too little for the eye. Pulsemesh measures it, shows it, and says so when it cannot.")),
+        emblem()),
       h("div", { class: "ways" },
         h("div", { class: "card way" }, icon("camera"), h("h2", { text: "Record 15 seconds" }),
           h("p", { class: "soft" }, "A face, a wrist, the palm of a hand. You are told what to mend before it begins."),
