@@ -204,7 +204,8 @@ class FieldLayer:
             record.samples += part.size
             return
         record.samples += int(np.count_nonzero(factors[1]))
-        mean = (total + added.lost) / max(float(factors[1].sum(dtype=np.float64)), 1e-9)
+        reached = float(factors[1].sum(dtype=np.float64, where=factors[0] > 0))
+        mean = (total + added.lost) / max(reached, 1e-9)
         record.dot += measured[channel] * mean
         record.power += measured[channel] ** 2
 

@@ -86,7 +86,7 @@ def clip_warnings(task: Task, pulse: Pulse, described: dict[str, Any] | None) ->
     if flashes["most_per_s"] > MOST_PER_S and flashes["area_fraction"] >= SMALL_AREA:
         warnings.append(
             f"{100 * flashes['area_fraction']:.0f} % of the magnified picture flashes up to "
-            f"{flashes['most_per_s']:.0f} times a second: more than three flashes a second can harm people with photosensitive epilepsy "
-            "(WCAG 2.3.1). Use a smaller gain, or luma=false."
+            f"{flashes['most_per_s']:.0f} times a second: more than three flashes a second can harm people with "
+            "photosensitive epilepsy (WCAG 2.3.1). Use a smaller gain, or luma=false."
         )
     return warnings

@@ -64,7 +64,7 @@ def fir_kernel(low_hz: float, high_hz: float, rate_hz: float, half_length_s: flo
         If the band is empty or above what the frame rate carries.
     """
     low_hz, high_hz = usable_band(low_hz, high_hz, rate_hz)
-    half = max(round(half_length_s * rate_hz), 1)
+    half = max(int(half_length_s * rate_hz + _TICK), 1)
     n = np.arange(half + 1)
     sinc = 2 * high_hz / rate_hz * np.sinc(2 * high_hz / rate_hz * n)
     sinc -= 2 * low_hz / rate_hz * np.sinc(2 * low_hz / rate_hz * n)
@@ -81,7 +81,7 @@ def butterworth_kernel(low_hz: float, high_hz: float, rate_hz: float, order: int
     """
     low_hz, high_hz = usable_band(low_hz, high_hz, rate_hz)
     low, high = (math.tan(math.pi * edge / rate_hz) for edge in (low_hz, high_hz))
-    half = max(round(butterworth_half_length_s(low_hz, high_hz) * rate_hz), 1)
+    half = max(int(butterworth_half_length_s(low_hz, high_hz) * rate_hz + _TICK), 1)
     size = 1 << math.ceil(math.log2(8 * half + 64))  # long enough for the response to die out
     warped = np.tan(np.pi * np.arange(1, size // 2) / size)
     power = np.zeros(size // 2 + 1)
