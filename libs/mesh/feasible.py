@@ -7,10 +7,13 @@ from typing import NoReturn
 
 from mesh.errors import BadParameters
 from mesh.graph import segment_support
-from mesh.parameters import COLOUR_FIELDS, Parameters
+from mesh.parameters import COLOUR_FIELDS, MOTION, Parameters
 
 IDEAL_SECONDS = 120.0  # of the longest clip for a filter of the whole clip
 _HIGHEST = 0.45  # of the frame rate: the highest frequency that a band may begin below
+FINEST_WAVELENGTH = 5.3  # px: level k of a Laplacian pyramid passes waves of 2^k times this most
+SLOWEST_ACCELERATION_HZ = 0.37  # for which the filter of acceleration fits into +- 2.5 s
+_LEAST_PX = 5  # on the shorter side of the coarsest level
 _WINDOW_BYTES = 512 << 20  # of the fields around one frame
 
 
@@ -32,6 +35,9 @@ def check_feasible(
     BadParameters
         Naming the parameter at fault and what to set it to.
     """
+    if parameters.magnify in MOTION:
+        _check_motion(parameters, width, height, fps)
+        return
     if parameters.magnify not in COLOUR_FIELDS:
         return
     chroma = (min(width, height) + 1) // 2
@@ -58,14 +64,47 @@ def check_feasible(
         )
     if fps is None:
         return
-    if parameters.band == "fixed" and low >= _HIGHEST * fps:
+    if parameters.band == "fixed":
+        _check_band(parameters, fps)
+    if parameters.magnify == "patch":
+        _check_patch(parameters, width, height, fps)
+
+
+def _check_band(parameters: Parameters, fps: float) -> None:
+    low, high = parameters.magnify_band_hz
+    if low >= _HIGHEST * fps:
         _refuse(
             "magnify_low_hz",
             f"{fps:.4g} frames a second carry nothing between {low:g} and {high:g} Hz: lower magnify_low_hz below "
             f"{_HIGHEST * fps:.3g}",
         )
-    if parameters.magnify == "patch":
-        _check_patch(parameters, width, height, fps)
+
+
+def _check_motion(parameters: Parameters, width: int, height: int, fps: float | None) -> None:
+    """What `magnifier.motion.check_motion` would refuse when the job runs."""
+    shorter = min(width, height)
+    if shorter < _LEAST_PX:
+        _refuse(
+            "magnify", f"a picture of {width}x{height} is too small to magnify movement in: {_LEAST_PX} px is the least"
+        )
+    if parameters.magnify == "eulerian-motion" and parameters.compat == "none" and parameters.gain > 0:
+        coarsest = FINEST_WAVELENGTH * 2 ** math.floor(math.log2(shorter / _LEAST_PX))
+        if parameters.lambda_c > coarsest * (1 - 1e-9):
+            _refuse(
+                "lambda_c",
+                f"a gain of {parameters.gain:g} is reached at wavelengths from lambda_c = {parameters.lambda_c:g} px "
+                f"on; the longest that a picture of {width}x{height} has is {coarsest:.0f} px: lower lambda_c to that",
+            )
+    if fps is None or parameters.temporal_filter == "iir":
+        return
+    _check_band(parameters, fps)
+    middle = math.sqrt(math.prod(parameters.magnify_band_hz))
+    if parameters.magnify == "acceleration" and not SLOWEST_ACCELERATION_HZ <= middle <= fps / 4:
+        _refuse(
+            "magnify_low_hz",
+            f"acceleration is magnified at the geometric mean of magnify_low_hz and magnify_high_hz, {middle:.2f} Hz; "
+            f"at {fps:.4g} frames a second it must lie between {SLOWEST_ACCELERATION_HZ:g} and {fps / 4:g}",
+        )
 
 
 def _check_patch(parameters: Parameters, width: int, height: int, fps: float) -> None:

@@ -15,10 +15,11 @@ from functools import lru_cache
 
 from mesh.contracts import Job, Plan, Task
 from mesh.names import BlobName, upload_name
-from mesh.parameters import COLOUR_FIELDS, Parameters
+from mesh.parameters import COLOUR_FIELDS, MOTION, Parameters
 
 SKIN_SECONDS = 10.0  # the reference colour is found in the first ten seconds of a clip
-FIELD_SECONDS = 2.5  # fields of colour are filtered over +- 2.5 s
+FIELD_SECONDS = 2.5  # fields of colour and of movement are filtered over +- 2.5 s
+RECURSIVE_SECONDS = 5.0  # of its infinite past, what a recursive filter is shown
 FINEST_FIELD_PX = 16  # patches of a field that is stored; the fields of finer ones are larger than the coded chunk
 KEY_SECONDS = 1.0  # the chroma key is decided on chroma averaged over +- 1 s
 
@@ -102,6 +103,9 @@ def butterworth_half_length_s(low_hz: float, high_hz: float) -> float:
 
 def segment_support(parameters: Parameters) -> Span:
     """Seconds before and after a frame that its magnified form depends on; infinite for a filter of the whole clip."""
+    if parameters.magnify in MOTION:
+        recursive = parameters.temporal_filter in ("iir", "butterworth")
+        return (RECURSIVE_SECONDS, 0.0) if recursive else (FIELD_SECONDS, FIELD_SECONDS)
     if parameters.magnify not in COLOUR_FIELDS:
         return 0.0, 0.0
     if parameters.band == "fixed" and parameters.magnify != "acceleration-colour":
@@ -272,6 +276,11 @@ STAGES: dict[str, Stage] = {
                 "magnify_low_hz",
                 "magnify_high_hz",
                 "temporal_filter",
+                "iir_r1",
+                "iir_r2",
+                "lambda_c",
+                "pyramid",
+                "attenuate_others",
                 "chrom_attenuation",
                 "compat",
                 "layout",

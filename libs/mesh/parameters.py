@@ -6,7 +6,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Preset = Literal["default", "facehr", "lossless", "evm-face", "evm-face2", "evm-baby2"]
+Preset = Literal[
+    "default", "facehr", "lossless",
+    "evm-face", "evm-face2", "evm-baby2",
+    "evm-baby", "evm-wrist", "evm-subway", "evm-shadow", "evm-camera", "evm-face2-motion",
+]  # fmt: skip
+MOTION = frozenset({"eulerian-motion", "phase", "acceleration"})  # methods that magnify movement
 COLOUR_FIELDS = frozenset({"patch", "eulerian-colour", "acceleration-colour"})  # methods that filter a field of colour
 
 
@@ -22,11 +27,26 @@ def _released(gain: float, level: int, low_hz: float, high_hz: float) -> dict[st
     }
 
 
+def _released_motion(
+    gain: float, lambda_c: float, chrom_attenuation: float, band_hz: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    chosen: dict[str, Any] = {
+        "magnify": "eulerian-motion",
+        "gain": gain,
+        "lambda_c": lambda_c,
+        "chrom_attenuation": chrom_attenuation,
+    }
+    if band_hz is None:
+        return {**chosen, "temporal_filter": "iir"}
+    return {**chosen, "temporal_filter": "butterworth", "magnify_low_hz": band_hz[0], "magnify_high_hz": band_hz[1]}
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # The form of faceHR (ajsteele, 2022), for comparison: key on the single frame, cascaded zero-padded moving
     # averages, the white mean, the normalised signal times 10000 on U and V alike.
     "facehr": {
+        "segmenter": "chroma",
         "key": "per_frame",
         "chroma_similarity": 100.0,
         "filter": "moving_average",
@@ -40,6 +60,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     "evm-face": _released(50, 4, 50 / 60, 60 / 60),
     "evm-face2": _released(50, 6, 50 / 60, 60 / 60),
     "evm-baby2": _released(150, 6, 140 / 60, 160 / 60),
+    # Its motion clips.
+    "evm-baby": _released_motion(10, 16, 0.1),
+    "evm-wrist": _released_motion(10, 16, 0.1),
+    "evm-subway": _released_motion(60, 90, 0.3, (3.6, 6.2)),
+    "evm-shadow": _released_motion(5, 48, 0, (0.5, 10)),
+    "evm-camera": _released_motion(150, 20, 0, (45, 100)),
+    "evm-face2-motion": _released_motion(20, 80, 0, (0.5, 10)),
 }
 
 
@@ -47,12 +74,17 @@ def _by_method(given: dict[str, Any]) -> dict[str, Any]:
     """Defaults that depend on the method."""
     magnify, released = given.get("magnify", "uniform"), given.get("compat", "none") != "none"
     colour = magnify == "eulerian-colour"
-    return {
+    found: dict[str, Any] = {
         "luma": magnify not in ("uniform", "facehr", "none"),
         "band": "rate" if magnify == "patch" else "fixed",
-        "region": "picture" if colour and released else "skin",
+        "region": "picture" if magnify in MOTION or (colour and released) else "skin",
         "temporal_filter": "ideal" if colour and released else "fir",
     }
+    if magnify in MOTION:
+        found["gain"] = 8.0 if magnify == "acceleration" else 10.0
+    if magnify == "eulerian-motion":
+        found |= {"chrom_attenuation": 0.1, "temporal_filter": "iir" if released else "fir"}
+    return found
 
 
 class Parameters(BaseModel):
@@ -204,7 +236,8 @@ class Parameters(BaseModel):
     )  # fmt: skip
     gain: float = Field(
         default=50.0, ge=-1, le=1000,
-        description="A pulse of a levels becomes (1 + gain) a; -1 removes it. The alpha of the Eulerian methods",
+        description="A pulse of a levels becomes (1 + gain) a; -1 removes it. The alpha of the Eulerian methods and of "
+        "motion, where 10 (acceleration: 8) is the default",
     )  # fmt: skip
     luma: bool = Field(
         default=False,
@@ -235,14 +268,32 @@ class Parameters(BaseModel):
         default=None, ge=0.1, le=500, description="Upper edge of the fixed band; band_high_hz if not given",
         json_schema_extra={"unit": "Hz"},
     )  # fmt: skip
-    temporal_filter: Literal["fir", "butterworth", "ideal"] = Field(
+    temporal_filter: Literal["fir", "butterworth", "ideal", "iir"] = Field(
         default="fir",
-        description="Filter of the fixed band: windowed sinc over +-2.5 s, zero-phase Butterworth, or whole bins of "
-        "the clip's spectrum (ideal: clips up to 120 s)",
+        description="Filter of the fixed band: windowed sinc over +-2.5 s, Butterworth (zero-phase; with "
+        "eulerian-motion two causal low-passes), whole bins of the clip's spectrum (ideal: colour, clips up to 120 s), "
+        "or the difference of two running averages (iir: eulerian-motion)",
     )  # fmt: skip
-    chrom_attenuation: float = Field(
-        default=1.0, ge=0, le=1, description="Part of the gain that U and V get (eulerian-colour, eulerian-motion)"
+    iir_r1: float = Field(default=0.4, gt=0, le=1, description="Weight of a new frame in the faster average (iir)")
+    iir_r2: float = Field(default=0.05, gt=0, le=1, description="Weight of a new frame in the slower average (iir)")
+    lambda_c: float = Field(
+        default=16.0, ge=2, le=4096,
+        description="Spatial wavelength below which movement is magnified less (eulerian-motion)",
+        json_schema_extra={"unit": "px"},
+    )  # fmt: skip
+    pyramid: Literal["octave", "half_octave"] = Field(
+        default="octave",
+        description="Bandwidth of the steerable pyramid (phase, acceleration): half an octave lets movement grow to "
+        "twice as much, in twice the time",
     )
+    attenuate_others: bool = Field(
+        default=False, description="Hold still what moves outside the band, within +-2.5 s (phase)"
+    )
+    chrom_attenuation: float = Field(
+        default=1.0, ge=0, le=1,
+        description="Part of the gain that U and V get (eulerian-colour; eulerian-motion, 0.1 if not given); 0 leaves "
+        "colour where it is (phase, acceleration)",
+    )  # fmt: skip
     compat: Literal["none", "2012"] = Field(
         default="none",
         description="2012: as the code released with Wu et al. did, faults and all (docs/magnification.md)",
@@ -292,6 +343,16 @@ class Parameters(BaseModel):
             )
         if self.compat == "2012" and self.magnify not in ("eulerian-colour", "eulerian-motion"):
             raise ValueError("compat=2012 needs magnify eulerian-colour or eulerian-motion")
+        if self.temporal_filter == "iir" and self.magnify != "eulerian-motion":
+            raise ValueError("temporal_filter=iir needs magnify=eulerian-motion")
+        if self.magnify == "eulerian-motion" and self.temporal_filter == "ideal":
+            raise ValueError("eulerian-motion has no temporal_filter=ideal: use fir, butterworth or iir")
+        if self.magnify in ("phase", "acceleration") and self.temporal_filter != "fir":
+            raise ValueError(f"magnify={self.magnify} needs temporal_filter=fir")
+        if self.magnify == "eulerian-motion" and self.compat == "2012" and self.temporal_filter == "fir":
+            raise ValueError("the code of 2012 has no temporal_filter=fir: use iir or butterworth, or compat=none")
+        if self.iir_r1 <= self.iir_r2:
+            raise ValueError("iir_r1 must be above iir_r2")
         if self.n_smooth_ma >= self.n_bg_ma:
             raise ValueError("n_smooth_ma must be below n_bg_ma")
         if self.n_bg_s is not None and self.n_smooth_s is not None and self.n_smooth_s >= self.n_bg_s:
