@@ -2,8 +2,7 @@
 
 A method is a generator of the frames of its segment, in order. It reads what it needs through a `Segment`: frames and
 masks of a span of time around the chunk (as much as `mesh.graph.segment_support` declares), fields, the pulse. What it
-did to the samples goes into `segment.record`. A method that sees frames one by one and gives them out later (`push`,
-`finish`) is put in with `streamed`.
+did to the samples goes into `segment.record`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from magnifier.layout import side_by_side
-from magnifier.motion.protocol import Magnified, Method
+from magnifier.motion.protocol import Magnified
 from magnifier.record import Record
 from media.decode import Frame, frames
 from media.masks import FrameMask, read_masks
@@ -90,14 +89,6 @@ Maker = Callable[[Segment], Iterator[Magnified]]
 _TICK = 1e-6  # s: times are sums of rounded ticks
 
 
-def streamed(method: Method, segment: Segment) -> Iterator[Magnified]:
-    """The segment's own frames of a method that streams."""
-    own = segment.own
-    for frame, _ in segment.frames(segment.span()):
-        yield from (made for made in method.push(frame, None) if made.index in own)
-    yield from (made for made in method.finish() if made.index in own)
-
-
 def _uniform(segment: Segment) -> Iterator[Magnified]:
     from magnifier.render import Magnifier
 
@@ -112,6 +103,12 @@ def _colour(segment: Segment) -> Iterator[Magnified]:
     yield from colour(segment)
 
 
+def _moving(segment: Segment) -> Iterator[Magnified]:
+    from magnifier.moving import moving
+
+    yield from moving(segment)
+
+
 _COLOUR = COLOUR_FIELDS | {"uniform", "facehr"}  # without luma they leave brightness as it is
 METHODS: dict[str, Maker] = {
     "uniform": _uniform,
@@ -119,6 +116,9 @@ METHODS: dict[str, Maker] = {
     "patch": _colour,
     "eulerian-colour": _colour,
     "acceleration-colour": _colour,
+    "eulerian-motion": _moving,
+    "phase": _moving,
+    "acceleration": _moving,
 }
 
 

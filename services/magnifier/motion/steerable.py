@@ -60,7 +60,7 @@ class Band:
 
 def most_octaves(height: int, width: int) -> int:
     """How many octaves a picture of this size has, the coarsest keeping 4 px on its shorter side."""
-    return max(int(math.log2(max(min(height, width), 1) / SMALLEST)) + 1, 0)
+    return max(math.floor(math.log2(max(min(height, width), 1) / SMALLEST)) + 1, 0)
 
 
 class SteerablePyramid:

@@ -89,16 +89,16 @@ def texture() -> Texture:
     return Texture((96, 128))
 
 
-@pytest.fixture(name="make_texture")
+@pytest.fixture(scope="session", name="make_texture")
 def make_texture_fixture() -> Callable[..., Texture]:
     return Texture
 
 
-@pytest.fixture(name="magnified")
+@pytest.fixture(scope="session", name="magnified")
 def magnified_fixture() -> Callable[..., list[Magnified]]:
     return magnified
 
 
-@pytest.fixture(name="error")
+@pytest.fixture(scope="session", name="error")
 def error_fixture() -> Callable[..., float]:
     return error
