@@ -28,7 +28,7 @@ def test_a_level_that_is_too_deep_is_refused_by_the_size_alone() -> None:
 
 def test_the_rate_is_that_of_the_capture() -> None:
     slow = {"magnify": "patch", "band": "fixed", "magnify_low_hz": 20, "magnify_high_hz": 40}
-    with pytest.raises(BadParameters, match="below 13.5"):
+    with pytest.raises(BadParameters, match=r"below 13\.5"):
         check_clip(Parameters(**slow), facts(frames=300, seconds=10.0))
     check_clip(Parameters(**slow, capture_fps=240), facts(frames=300, seconds=10.0))
     check_clip(Parameters(**slow), facts())  # what is not known is not held against it
