@@ -6,7 +6,7 @@ import { aboutVideos, askToken, consent } from "./dialogs.js";
 import { announce, byId, show } from "./dom.js";
 import { Notices } from "./notices.js";
 import { RecordView } from "./record_view.js";
-import { StartView } from "./start_view.js";
+import { hero, StartView } from "./start_view.js";
 import { Workbench } from "./workbench.js";
 
 const JOB = /^#(job_[a-z0-9]+)$/;
@@ -26,6 +26,7 @@ class App {
       this.book = await api.parameters();
     } catch (error) {
       enter("start");
+      views.start.replaceChildren(hero());
       notices.error(error, () => {
         notices.clear();
         this.begin();

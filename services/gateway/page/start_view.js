@@ -14,6 +14,15 @@ function emblem() {
     [150, 116, 82].map((r) => svg("circle", { cx: 240, cy: 160, r })), svg("path", { d: `M${points.join("L")}` }));
 }
 
+/** What this is, in two sentences. */
+export function hero() {
+  return h("div", { class: "hero" },
+    h("div", {},
+      h("h1", {}, "See the pulse in a video"),
+      h("p", { class: "lead" }, "Skin changes its colour with every heartbeat, too little for the eye. Pulsemesh measures it, shows it, and says so when it cannot.")),
+    emblem());
+}
+
 export class StartView {
   constructor(element, limits, { onFile, onRecord, onJob, notices }) {
     this.onFile = onFile;
@@ -26,11 +35,7 @@ export class StartView {
       h("p", { class: "soft" }, `Drop it here, or choose a file. Ten seconds to ${span(limits.max_seconds)}, at most ${bytes(limits.upload_bytes)}. An upload that breaks off goes on where it was.`),
       this.input, h("label", { for: "file", class: "button" }, "Choose a file"));
     element.replaceChildren(
-      h("div", { class: "hero" },
-        h("div", {},
-          h("h1", {}, "See the pulse in a video"),
-          h("p", { class: "lead" }, "Skin changes its colour with every heartbeat, too little for the eye. Pulsemesh measures it, shows it, and says so when it cannot.")),
-        emblem()),
+      hero(),
       h("div", { class: "ways" },
         h("div", { class: "card way" }, icon("camera"), h("h2", { text: "Record 15 seconds" }),
           h("p", { class: "soft" }, "A face, a wrist, the palm of a hand. You are told what to mend before it begins."),

@@ -141,6 +141,7 @@ export class Workbench {
       },
     }));
     this.sender.hidden = false;
+    this.#busy(false);
     this.#sent = upload.run();
     this.#sent.then(
       (recording) => {
@@ -152,6 +153,7 @@ export class Workbench {
       (error) => {
         if (this.#upload !== upload || error.name === "AbortError") return;
         this.sender.hidden = true;
+        this.run.disabled = true;
         this.notices.error(error, error.retryable ? () => this.#send(atOnce) : null);
       },
     );
@@ -166,7 +168,8 @@ export class Workbench {
     this.notices.clear();
     this.#busy(true, false);
     try {
-      const recording = await this.#sent;
+      const recording = await this.#sent.catch(() => null);
+      if (recording === null) return this.#busy(false); // why it was not sent has been said
       const view = await api.submit(recording, { ...values, ...this.skin.values() });
       await this.#follow(view);
     } catch (error) {
