@@ -57,6 +57,8 @@ def choose(parameters: Parameters, sam3_device: str | None, look_for_faces: Call
         return Choice(parameters.segmenter, "it was asked for")
     if parameters.skin_chroma is not None or parameters.skin_point is not None:
         return Choice("chroma", "the colour of skin was given")
+    if parameters.key == "per_frame":
+        return Choice("chroma", "its key on single frames was asked for")
     if sam3_device is not None and sam3_device.startswith("cuda"):
         return Choice("sam3", f"SAM 3 runs here, on {sam3_device}")
     finding = look_for_faces()

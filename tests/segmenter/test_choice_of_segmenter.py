@@ -33,6 +33,8 @@ def test_what_is_asked_for_is_taken():
 def test_the_automatic_choice():
     assert choose(Parameters(skin_point=(3, 4)), "cuda:0", not_asked).segmenter == "chroma"
     assert choose(Parameters(skin_chroma=(100, 150)), None, not_asked).segmenter == "chroma"
+    assert choose(Parameters(key="per_frame"), "cuda:0", not_asked).segmenter == "chroma"
+    assert choose(Parameters(preset="facehr"), "cuda:0", not_asked).segmenter == "chroma"
     assert choose(Parameters(), "cuda:0", not_asked) == Choice("sam3", "SAM 3 runs here, on cuda:0")
     assert choose(Parameters(), "cpu", seen(True)) == Choice("face", "a face was seen")
     assert choose(Parameters(), None, seen(False)) == Choice("chroma", "no face was seen")
