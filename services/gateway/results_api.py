@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Request, Response
@@ -85,6 +85,7 @@ async def file_of(gateway: Gateway, job: Job, name: str) -> ResultFile:
     raise NotFound("the result has no such file", hint=f"GET /v1/jobs/{job.id}/files lists them.")
 
 
+_ANY: dict[str, Any] = {"*/*": {}}  # as `media_type` of the list of files says
 _RESULT = (*COMMON, NotFound, Conflict, Expired, BlobIncomplete)
 
 
@@ -149,8 +150,8 @@ async def _from_first(gateway: Gateway, name: BlobName, start: int, stop: int) -
         *_RESULT,
         RangeNotSatisfiable,
         also={
-            200: {"description": "All of it", "content": {"application/octet-stream": {}}},
-            206: {"description": "The range that was asked for", "content": {"application/octet-stream": {}}},
+            200: {"description": "All of it", "content": _ANY},
+            206: {"description": "The range that was asked for", "content": _ANY},
             304: {"description": "It is what the client has"},
         },
     ),
@@ -199,7 +200,7 @@ async def get_file(request: Request, job: TheJob, name: str) -> Response:
             200: {
                 "description": "Server-sent events: `progress` (a stage's progress) and `state` (the job); ends after "
                 "the state that ends the job",
-                "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+                "content": {MEDIA_TYPE: {}},  # a schema would be that of one event
             },
             204: {"description": "The client has seen the last event"},
         },
