@@ -24,6 +24,7 @@ from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
 from segmenter.chroma_key import Key, exposure_of, segment
 from segmenter.face import segmenter as face
+from segmenter.face.remarks import remarks
 from segmenter.key_windows import key_windows
 from segmenter.living_skin.cells import Cells, gather_cells, wanted_frames
 from segmenter.living_skin.point import chroma_at, stored_point
@@ -199,9 +200,7 @@ def _sam3_masks(
     plan: Plan, inputs: Inputs, parameters: Parameters, skin: dict[str, Any], first: int, last: int
 ) -> Iterator[FrameMask]:
     if not runs_here():
-        raise Unavailable(
-            "this recording's masks are made by SAM 3, which does not run here", hint=_ALIKE
-        )
+        raise Unavailable("this recording's masks are made by SAM 3, which does not run here", hint=_ALIKE)
     times, notes = frame_times(plan), ColourNotes()
     with RemoteSam3.connect() as sam3:
         if sam3.name != skin["model"]:
@@ -235,6 +234,8 @@ def people(task: Task, inputs: Inputs) -> Iterator[Output]:
         if skin["segmenter"] != "chroma":
             found = pick(plan, parameters, found, lambda index: read_masks(inputs.of("mask")[index].read()))
     warnings = [skin["warning"]] if skin["warning"] else []
+    if skin["segmenter"] == "face":
+        warnings += remarks(found.people, _masks(inputs))
     yield Output("people", "0", replace(found, warnings=[*warnings, *found.warnings]).to_bytes())
 
 

@@ -11,12 +11,15 @@ import pytest
 from face_kit import needs_models, plan_of
 
 from media.decode import Frame
+from media.masks import FrameMask, Instance, MaskWriter, read_masks
+from media.people import PersonSkin
 from mesh.errors import MissingWeights
 from mesh.parameters import Parameters
 from segmenter.face import models, obstruction, segmenter
 from segmenter.face.detector import anchors, merge, overlap, tiles
 from segmenter.face.fetch import extract
 from segmenter.face.obstruction import Look
+from segmenter.face.remarks import remarks
 
 pytestmark = pytest.mark.unit
 
@@ -142,3 +145,20 @@ def test_tiles_cover_a_large_picture(width: int, height: int) -> None:
         seen[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = True
     assert seen.all()
     assert len(found) <= 20
+
+
+def test_who_was_hidden_is_told_with_the_reason() -> None:
+    def instance(label: int, look: Look) -> Instance:
+        return Instance(label, (0, 0, 2, 2), obstruction.confidence(look), None, obstruction.signs(look))
+
+    dark, labels = replace(GOOD, brightness=0.04), np.ones((4, 4), np.uint8)
+    readers = []
+    for frames in ([GOOD, dark], [dark, dark]):
+        writer = MaskWriter((4, 4))
+        for look in frames:
+            writer.add(FrameMask(labels, [instance(1, look), instance(2, GOOD)]))
+        readers.append(read_masks(writer.finish()))
+    people = [PersonSkin("1", ((0, 4, 1),)), PersonSkin("2", ((0, 4, 2),)), PersonSkin("3", ())]
+    (told,) = remarks(people, readers)
+    assert told == "Person 1, 75% of the time: The face is too dark: turn on more light."
+    assert remarks(people[1:], readers) == []
