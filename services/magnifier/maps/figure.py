@@ -14,7 +14,7 @@ from magnifier.maps.colormaps import COLOURS, colours, painted
 
 Picture = NDArray[np.uint8]
 
-_LONG_SIDE = 960  # of the picture in the figure, px
+_LONG_SIDE = 840  # of the picture in the figure, px
 _INK, _GREY, _PAPER = (26, 26, 26), (95, 95, 95), (255, 255, 255)
 _OPAQUE = 0.85
 _SMOOTH = 3.0  # px of the figure
@@ -171,7 +171,7 @@ def draw(figure: Figure, path: Path) -> None:
     pen.text((margin + wide + 10, below - 8), f"{length} px of the recording", font=small, fill=_GREY)
     for number, words in enumerate(lines):
         pen.text((margin, foot + 24 * number), words, font=small, fill=_GREY)
-    canvas.save(path, format="PNG", compress_level=2)
+    canvas.save(path, format="PNG", compress_level=1)
 
 
 def _scale_length(width: float) -> int:

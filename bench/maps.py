@@ -1,0 +1,311 @@
+"""How true the maps are, what vessels are found, and what maps cost.
+
+    python bench/maps.py accuracy|vessels|speed|all [--folder CLIPS]
+
+Clips are phantoms: 640x480, 30 frames a second, 20 s, amplitude 0.5 %, x264 CRF 18. Masks and the phase of the beat are
+those of the phantom, so that only the maps are judged. Patches of 16 px count where more than 80 % of them is skin;
+what the maps mask is left out, and how much of the skin is kept stands beside every error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from results import save
+from scipy.ndimage import binary_dilation
+
+from magnifier.maps.chunk_sums import Gathered, sum_chunk, sums_from_bytes, sums_to_bytes, timing
+from magnifier.maps.drawing import draw_maps
+from magnifier.maps.fields import Fields, fields
+from magnifier.maps.gather import gather_maps, mean_rate, patch_series
+from magnifier.maps.lockin import without_baseline
+from magnifier.maps.overlay import Overlay
+from magnifier.maps.patch_delay import METHODS, patch_delays
+from magnifier.maps.vessels import find_vessels
+from media.color import rgb_from_yuv
+from media.decode import Frame
+from media.masks import MaskReader, MaskWriter, frame_mask, read_masks
+from media.pulse_blob import PersonWaves, Pulse
+from mesh.contracts import Chunk, Grid, Measurement, Person, Plan, RatePoint, Recording, Signal
+from mesh.parameters import Parameters
+from phantom import PhantomSettings, maps_of, truth_of, write
+from phantom.scenes.wrist import ARTERY_WIDTH, profile, vessels
+
+COMMON = {"seconds": 20, "fps": 30, "width": 640, "height": 480, "amplitude": 0.005, "crf": 18}
+CASES: tuple[tuple[str, int, str | float], ...] = (
+    ("forearm", 1, "still"), ("forearm", 2, 1.5), ("hand", 1, "still"), ("face", 1, "still"), ("wrist", 1, "still"),
+    ("wrist", 3, 1.5),
+)  # fmt: skip
+WAVES = (
+    "R", "G", "B", "Y", "U", "V", "R_f", "G_f", "B_f", "white", "pulse", "delta_Y", "delta_U", "delta_V",
+    "white_normalised",
+)  # fmt: skip
+
+
+class Case:
+    """A phantom as a file, with the plan, pulse and masks that the mesh would have."""
+
+    def __init__(self, settings: PhantomSettings, folder: Path, chunks: int = 1) -> None:
+        self.settings = settings
+        content = json.dumps(settings.model_dump(), sort_keys=True)
+        self.path = folder / f"{hashlib.sha256(content.encode()).hexdigest()[:16]}.mp4"
+        if not self.path.exists():
+            write(settings, self.path)
+        truth, self.maps = truth_of(settings), maps_of(settings)
+        times = np.array(truth.time_s)
+        beats = np.array(truth.beats_s)
+        turns = np.polynomial.Polynomial.fit(beats, np.arange(len(beats)), 1)
+        phase = 2 * np.pi * turns(times)
+        rate = float(turns.convert().coef[1])
+        count, duration = len(times), settings.seconds
+        borders = np.linspace(0, count, chunks + 1).round().astype(int).tolist()
+        ends = [*times.tolist(), duration]
+        self.plan = Plan(
+            recording=Recording(
+                duration_s=duration, frames=count, width=settings.width, height=settings.height, fps=settings.fps,
+                variable_rate=False, codec="h264", container="mp4", pixel_format="yuv420p",
+            ),
+            time_base=(1, 90000),
+            pts=[round(t * 90000) for t in times.tolist()],
+            chunks=[
+                Chunk(index=i, first=a, frames=b - a, t0=ends[a], t1=ends[b])
+                for i, (a, b) in enumerate(pairwise(borders))
+            ],
+            grid=Grid(origin_s=0, rate_hz=settings.fps, samples=count),
+        )  # fmt: skip
+        wave = np.cos(phase)
+        person = PersonWaves(
+            id="1", spans=((0, count, 1),), phase=phase, rate_hz=rate, **{name: wave for name in WAVES}
+        )
+        measured = Measurement(value=60 * rate, unit="bpm", status="ok")
+        told = Person(
+            id="1", measurements={"heart_rate": measured},
+            heart_rate_over_time=[RatePoint(time_s=duration / 2, heart_rate=measured)],
+            signal=Signal(snr_db=None, skin_fraction=0.5),
+        )  # fmt: skip
+        self.pulse = Pulse(True, times, [person], [told])
+        self.labels = (self.maps.labels > 0).astype(np.uint8)
+
+    def masks(self, index: int = 0) -> MaskReader:
+        writer = MaskWriter(self.labels.shape)
+        mask = frame_mask(self.labels, (self.settings.width, self.settings.height))
+        for _ in range(self.plan.chunks[index].frames):
+            writer.add(mask)
+        return read_masks(writer.finish())
+
+    def frames(self) -> Any:
+        height = self.settings.height
+        with av.open(str(self.path)) as container:
+            for index, frame in enumerate(container.decode(video=0)):
+                planes = frame.to_ndarray()
+                chroma = planes[height:].reshape(2, height // 2, -1)
+                yield Frame(index, index / self.settings.fps, planes[:height], chroma[0], chroma[1])
+
+    def sums(self) -> Any:
+        total = Gathered(timing(self.plan, self.pulse, self.pulse.people[0]))  # type: ignore[arg-type]
+        total.add(sum_chunk(self.plan, self.pulse, 0, self.frames(), self.masks(), None)["1"])
+        return total.total()
+
+    def fields(self, total: Any) -> Fields:
+        matrix, offset = rgb_from_yuv(self.plan.recording)
+        person = self.pulse.people[0]
+        assert person.rate_hz is not None
+        found = fields(without_baseline(total.box, total.segments), matrix, offset, person.rate_hz)
+        assert found is not None
+        return found
+
+
+def pooled(values: np.ndarray, side: int) -> np.ndarray:
+    rows, columns = values.shape[0] // side, values.shape[1] // side
+    return values[: rows * side, : columns * side].reshape(rows, side, columns, side).mean(axis=(1, 3))
+
+
+def on_picture(case: Case, values: np.ndarray, box: Any) -> np.ndarray:
+    """Cells at their places in the picture, NaN elsewhere."""
+    shape = (case.settings.height // box.side, case.settings.width // box.side)
+    whole = np.full((shape[0] + 16, shape[1] + 16), np.nan)
+    whole[box.row : box.row + box.rows, box.column : box.column + box.columns] = values
+    return whole[: shape[0], : shape[1]]
+
+
+def patch_means(values: np.ndarray, many: int) -> tuple[np.ndarray, np.ndarray]:
+    known = np.isfinite(values)
+    share = pooled(known.astype(float), many)
+    return pooled(np.where(known, values, 0), many) / np.maximum(share, 1e-9), share
+
+
+def accuracy(case: Case) -> dict[str, float]:
+    total = case.sums()
+    found = case.fields(total)
+    side = found.box.side
+    skin = case.labels.astype(float)
+    patch = 16 // 2
+    area = pooled(skin, patch)
+    strong = np.where(skin > 0, case.maps.amplitude, 0).astype(float)
+    late = np.where(skin > 0, np.nan_to_num(case.maps.delay_s), 0) * strong
+    true_amplitude = pooled(strong, patch) / np.maximum(area, 1e-9)
+    true_delay = pooled(late, patch) / np.maximum(pooled(strong, patch), 1e-9)
+    amplitude, delay = (on_picture(case, v, found.box) for v in (found.amplitude, found.delay_s))
+    cells = pooled(skin, side // 2)
+    here, share = patch_means(amplitude, 16 // side)
+    there, timed = patch_means(delay, 16 // side)
+    sure, known = (area > 0.8) & (share > 0.5), (area > 0.8) & (timed > 0.5)
+    error = 1000 * (there - true_delay)[known]
+    result = {
+        "amplitude_correlation": float(np.corrcoef(here[sure], true_amplitude[sure])[0, 1]),
+        "amplitude_kept": float((np.isfinite(amplitude) * cells).sum() / cells.sum()),
+        "delay_rmse_ms": float(np.sqrt((error**2).mean())),
+        "delay_kept": float((np.isfinite(delay) * cells).sum() / cells.sum()),
+        "delay_stated_error_ms": float(
+            1000 * np.sqrt(np.nanmean(found.delay_error_s[np.isfinite(found.delay_s)] ** 2))
+        ),
+        "delay_true_spread_ms": float(1000 * true_delay[known].std()),
+    }
+    series, sampling = patch_series(case.plan, total)
+    rate = mean_rate(case.plan, case.pulse.people[0], (0, case.settings.seconds))
+    rows, columns = total.series.shape[1:]
+    origin = (found.box.row * side // 16, found.box.column * side // 16)
+    whole = np.nanmean(series, axis=1)
+    for method in METHODS:
+        delays = patch_delays(series, whole, sampling, rate, method).delay_s.reshape(rows, columns)  # type: ignore[arg-type]
+        placed = np.full((known.shape[0] + 4, known.shape[1] + 4), np.nan)
+        placed[origin[0] : origin[0] + rows, origin[1] : origin[1] + columns] = delays
+        both = known & np.isfinite(placed[: known.shape[0], : known.shape[1]])
+        off = 1000 * (placed[: known.shape[0], : known.shape[1]] - true_delay)[both]
+        result[f"delay_rmse_ms_{method}"] = float(np.sqrt((off - off.mean()) @ (off - off.mean()) / off.size))
+    return {name: round(value, 4) for name, value in result.items()}
+
+
+def run_accuracy(folder: Path) -> dict[str, Any]:
+    rows = {}
+    for scene, seed, motion in CASES:
+        case = Case(PhantomSettings(scene=scene, seed=seed, motion=motion, **COMMON), folder)
+        rows[f"{scene} {seed}, motion {motion}"] = accuracy(case)
+        print(scene, seed, rows[f"{scene} {seed}, motion {motion}"], flush=True)
+    return {"phantoms": rows}
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """Precision and recall over cells of 4 px; a cell beside a true one counts as true, either way."""
+    found = case.fields(case.sums())
+    arteries = [v for v in find_vessels(found).vessels if v.kind == "artery-like"]
+    box, settings = found.box, case.settings
+    y, x = ((np.arange(n) + o + 0.5) * box.side - 0.5 for n, o in ((box.rows, box.row), (box.columns, box.column)))
+    size = (settings.width, settings.height)
+    seen = sum(profile(settings, v, ARTERY_WIDTH, size, x[None], y[:, None]) for v in vessels(settings)[0])
+    true = (np.asarray(seen) > 0.5) & found.skin
+    marked = np.logical_or.reduce([v.cells for v in arteries]) if arteries else np.zeros_like(true)
+    beside = np.ones((3, 3), bool)
+    return {
+        "depth_mm": [[round(d, 2) for d in v.depth_mm] for v in vessels(settings)[0]],
+        "found": len(arteries),
+        "precision": round(float((marked & binary_dilation(true, beside)).sum() / max(marked.sum(), 1)), 4),
+        "recall": round(float((true & binary_dilation(marked, beside)).sum() / true.sum()), 4),
+        "precision_strict": round(float((marked & true).sum() / max(marked.sum(), 1)), 4),
+        "recall_strict": round(float((true & marked).sum() / true.sum()), 4),
+    }
+
+
+def run_vessels(folder: Path) -> dict[str, Any]:
+    wrists, none = {}, {}
+    for seed in (1, 2, 3, 4):
+        case = Case(PhantomSettings(scene="wrist", seed=seed, motion="still" if seed < 3 else 1.5, **COMMON), folder)
+        wrists[f"wrist {seed}"] = judge(case)
+        print(seed, wrists[f"wrist {seed}"], flush=True)
+    for scene in ("wrist", "forearm", "hand", "face"):
+        case = Case(PhantomSettings(scene=scene, seed=1, spatial=False, motion="still", **COMMON), folder)
+        found = find_vessels(case.fields(case.sums())).vessels
+        none[f"{scene}, even pulse"] = [v.kind for v in found]
+        print(scene, none[f"{scene}, even pulse"], flush=True)
+    mean = {
+        name: round(float(np.mean([w[name] for w in wrists.values()])), 4)
+        for name in ("precision", "recall", "precision_strict", "recall_strict")
+    }
+    return {"wrists": wrists, "mean": mean, "negative_controls": none}
+
+
+def run_speed(folder: Path) -> dict[str, Any]:
+    """What maps add to a job of 30 s of 640x480: seconds of work, and on two cores, best of five."""
+    case = Case(PhantomSettings(scene="wrist", seed=41, **COMMON | {"seconds": 30}), folder, chunks=6)
+    plan, pulse = case.plan, case.pulse
+    chunks = [(c.first, c.first + c.frames) for c in plan.chunks]
+    decoded = list(case.frames())
+    masks = [case.masks(i) for i in range(6)]
+
+    def one(index: int) -> bytes:
+        first, stop = chunks[index]
+        return sums_to_bytes(sum_chunk(plan, pulse, index, decoded[first:stop], masks[index], None))
+
+    def decode() -> None:
+        with av.open(str(case.path)) as container:
+            for frame in container.decode(video=0):
+                frame.to_ndarray()
+
+    best: dict[str, float] = {}
+
+    def note(name: str, start: tuple[float, float]) -> None:
+        for kind, value in (("cpu", time.process_time() - start[0]), ("wall", time.perf_counter() - start[1])):
+            best[f"{name}_{kind}_s"] = min(best.get(f"{name}_{kind}_s", np.inf), round(value, 3))
+
+    def now() -> tuple[float, float]:
+        return time.process_time(), time.perf_counter()
+
+    blobs: list[bytes] = []
+    for _ in range(5):
+        start = now()
+        decode()
+        note("decode", start)
+        start = now()
+        with ThreadPoolExecutor(2) as pool:
+            blobs = list(pool.map(one, range(6)))
+        note("sums", start)
+        start = now()
+        maps = gather_maps(plan, pulse, Parameters(), blobs, masks[0])
+        note("gather", start)
+        start = now()
+        with tempfile.TemporaryDirectory() as scratch:
+            frame = decoded[0]
+            draw_maps(maps, (frame.y, frame.u, frame.v), plan.recording, Path(scratch))
+        note("pictures", start)
+        start = now()
+        drawn = Overlay(plan, pulse, maps)
+        mask = next(iter(masks[0].frames()))
+        for frame in decoded:
+            drawn.draw(frame.index, (frame.y, frame.u, frame.v), mask)
+        note("overlay_without_coding", start)
+    added = best["decode_cpu_s"] / 2 + best["sums_cpu_s"] / 2 + best["gather_cpu_s"] + best["pictures_cpu_s"]
+    assert sums_from_bytes(blobs[0])
+    return {
+        "best_of": 5,
+        **best,
+        "blob_bytes": sum(map(len, blobs)),
+        "added_s_on_two_cores": round(added, 3),
+        "note": "decode and sums are shared by two cores, gathering and pictures run on one; the overlay comes on top "
+        "(parameter overlay), coding it costs what coding the clip costs",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["accuracy", "vessels", "speed", "all"])
+    parser.add_argument("--folder", type=Path, help="where to put the clips while they are needed")
+    given = parser.parse_args()
+    runs = {"accuracy": run_accuracy, "vessels": run_vessels, "speed": run_speed}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, run in runs.items():
+            if given.what in (name, "all"):
+                save(f"maps_{name}", run(given.folder or Path(scratch)))
+
+
+if __name__ == "__main__":
+    main()
