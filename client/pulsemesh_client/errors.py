@@ -222,6 +222,10 @@ class UnsupportedMedia(RequestRefused):
     slug = "unsupported-media-type"
 
 
+class UnreadablePicture(RequestRefused):
+    slug = "unreadable-picture"
+
+
 class MethodNotAllowed(RequestRefused):
     slug = "method-not-allowed"
 

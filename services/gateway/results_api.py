@@ -85,7 +85,10 @@ async def file_of(gateway: Gateway, job: Job, name: str) -> ResultFile:
     raise NotFound("the result has no such file", hint=f"GET /v1/jobs/{job.id}/files lists them.")
 
 
-_ANY: dict[str, Any] = {"*/*": {}}  # as `media_type` of the list of files says
+_MEDIA_TYPES = (
+    "video/mp4", "image/png", "image/jpeg", "text/csv", "text/html", "application/json", "application/octet-stream",
+)  # fmt: skip
+_ANY: dict[str, Any] = {kind: {} for kind in _MEDIA_TYPES}  # as `media_type` of the list of files says
 _RESULT = (*COMMON, NotFound, Conflict, Expired, BlobIncomplete)
 
 

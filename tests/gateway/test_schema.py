@@ -69,7 +69,7 @@ def ask(operation: Any, mode: GenerationMode, change: dict[str, str]) -> None:
             if name in change:
                 case.path_parameters[name] = change[name]
         answer = case.call(timeout=30)
-        if answer.text == "Invalid HTTP request received.":
+        if answer.content == b"Invalid HTTP request received.":
             return  # it was no HTTP: the server says so, before any app
         # a gateway alone: what a worker would answer is unavailable, and says so
         if answer.status_code >= 500:
@@ -85,7 +85,7 @@ def test_every_answer_is_documented(document: dict[str, Any], operation: str) ->
     ask(document[operation], GenerationMode.POSITIVE, {})
 
 
-@pytest.mark.parametrize("operation", ["GET /v1/jobs", "POST /v1/jobs", "POST /v1/links", "POST /v1/preview/skin"])
+@pytest.mark.parametrize("operation", ["GET /v1/jobs", "POST /v1/jobs", "POST /v1/links"])
 def test_so_are_those_to_what_breaks_the_schema(document: dict[str, Any], operation: str) -> None:
     ask(document[operation], GenerationMode.NEGATIVE, {})
 
