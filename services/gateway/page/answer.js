@@ -36,11 +36,16 @@ export function interval(measurement) {
   return `${number(low, digits)} to ${number(high, digits)}`;
 }
 
-/** What happened and what to do about it, out of a reason: the last sentence or part says what would help. */
+function sentence(words) {
+  const text = words.trim();
+  return text && text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+/** What happened and what would help, as sentences: a reason is `cause; fix`, the fix may be missing. */
 export function causeAndFix(reason) {
-  const cut = reason.search(/[.:;] +(?=[A-Z])/);
-  if (cut < 0) return [reason, ""];
-  return [reason.slice(0, cut + 1).replace(/[:;]$/, "."), reason.slice(cut + 1).trim()];
+  const cut = reason.lastIndexOf("; ");
+  const [cause, fix] = cut < 0 ? [reason, ""] : [reason.slice(0, cut), reason.slice(cut + 2)];
+  return [sentence(cause), sentence(fix.replace("name a point on it with skin_point", "click on it in the picture"))];
 }
 
 function heart(measurement) {

@@ -39,7 +39,7 @@ export class Outcome {
         : [h("div", { class: "heart refused" }, h("p", { class: "value none", text: "No skin was found" }),
           h("p", { text: "Nothing could be measured." }),
           h("p", { class: "fix" }, h("strong", { text: "What helps: " }), "Click the skin in the picture and run it again, or show more of it in even light."))]),
-      result.warnings.length ? h("ul", { class: "warnings" }, result.warnings.map((text) => h("li", {}, icon("alert"), h("span", { text })))) : "",
+      result.warnings.length ? h("ul", { class: "warnings" }, result.warnings.map((text) => h("li", {}, icon("alert"), h("span", { text: text[0].toUpperCase() + text.slice(1) })))) : "",
     );
     this.answer.hidden = false;
   }
