@@ -13,6 +13,7 @@ IDEAL_SECONDS = 120.0  # of the longest clip for a filter of the whole clip
 _HIGHEST = 0.45  # of the frame rate: the highest frequency that a band may begin below
 FINEST_WAVELENGTH = 5.3  # px: level k of a Laplacian pyramid passes waves of 2^k times this most
 SLOWEST_ACCELERATION_HZ = 0.37  # for which the filter of acceleration fits into +- 2.5 s
+_SLOWEST_RATE_HZ = 4.0  # frames a second, for a filter of movement
 _LEAST_PX = 5  # on the shorter side of the coarsest level
 _WINDOW_BYTES = 512 << 20  # of the fields around one frame
 
@@ -97,6 +98,10 @@ def _check_motion(parameters: Parameters, width: int, height: int, fps: float | 
             )
     if fps is None or parameters.temporal_filter == "iir":
         return
+    if fps < _SLOWEST_RATE_HZ:
+        _refuse(
+            "magnify", f"{fps:.3g} frames a second are too few to magnify movement: {_SLOWEST_RATE_HZ:g} is the least"
+        )
     _check_band(parameters, fps)
     middle = math.sqrt(math.prod(parameters.magnify_band_hz))
     if parameters.magnify == "acceleration" and not SLOWEST_ACCELERATION_HZ <= middle <= fps / 4:

@@ -58,7 +58,7 @@ def test_the_graph_gives_a_segment_the_support_it_needs(magnify) -> None:  # typ
     width=st.integers(2, 400),
     height=st.integers(2, 400),
     lambda_c=st.floats(2, 600),
-    rate=st.floats(5, 60),
+    rate=st.floats(1, 60),
 )
 @settings(max_examples=200, deadline=None)
 def test_what_is_not_refused_before_the_job_works(magnify, low, width, height, lambda_c, rate) -> None:  # type: ignore[no-untyped-def]

@@ -235,5 +235,6 @@ class _Coefficients:
 
     def product(self, transform: Any, kernel: Any) -> Any:
         """Product with the conjugate of those of the cell before, averaged over neighbours; None for the first."""
+        self.window = array_module(transform).asarray(self.window)  # once, to where the pictures are
         before, self._before = self._before, coefficients(transform, self.band, self.window)
         return None if before is None else thinned(self._before * before.conj(), kernel)

@@ -21,6 +21,7 @@ from magnifier.arrays import array_module
 from magnifier.motion.acceleration import HALF_LENGTH_S, acceleration_weight, check_frequency
 
 SUPPORT_S = HALF_LENGTH_S
+SLOWEST_RATE_HZ = 4.0  # frames a second
 _FINEST_STEP_S = 0.1  # a step is no longer where the frame rate allows: what moves far stays in sight of itself
 _SNAP = 1e-6  # of a step: times are rounded ticks
 
@@ -205,6 +206,8 @@ def check_band(band_hz: tuple[float, float], rate_hz: float) -> None:
     ValueError
     """
     low, high = band_hz
+    if rate_hz < SLOWEST_RATE_HZ:
+        raise ValueError(f"{rate_hz:g} frames a second are too few to filter: {SLOWEST_RATE_HZ:g} is the least")
     if not 0 < low < high:
         raise ValueError(f"the band {low:g}-{high:g} Hz is empty: its lower edge must be above 0 and below the upper")
     if high >= rate_hz / 2:
