@@ -1,7 +1,8 @@
 """How fast, how small and how right colour magnification is, file to file.
 
     OPENBLAS_NUM_THREADS=1 python bench/magnify.py CLIP [--repeats 7]     times, memory and gain on a clip
-    OPENBLAS_NUM_THREADS=1 python bench/magnify.py --phantom              gain, leakage and likeness on synthetic clips
+    OPENBLAS_NUM_THREADS=1 python bench/magnify.py --phantom              gain and leakage on still synthetic skin
+    OPENBLAS_NUM_THREADS=1 python bench/magnify.py --tasks                likeness to the ideal clip, motion tasks A-D
 
 Times are of the clip's own stages (split, field, segment, join; no skin is looked for: region=picture), in one process
 with two tasks at a time, in turn with the floor: decoding and encoding the clip with the same library and settings.
@@ -25,7 +26,7 @@ from typing import Any
 import av
 import numpy as np
 from floor import decode_and_encode
-from magnify_phantom import phantom_figures
+from magnify_phantom import GAIN, TASKS, still_figures, task_figures
 from results import save
 
 from magnifier.stages import field, segment
@@ -215,9 +216,13 @@ def main() -> None:
     parser.add_argument("clip", type=Path, nargs="?")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--phantom", action="store_true")
+    parser.add_argument("--tasks", action="store_true")
     given = parser.parse_args()
-    if given.phantom or given.clip is None:
-        save("magnify_phantom", phantom_figures())
+    if given.phantom:
+        save("magnify_phantom", {"gain": GAIN, "still": still_figures()})
+    if given.tasks:
+        save("magnify_tasks", {"gain": GAIN, "against_the_ideal_clip": {task: task_figures(task) for task in TASKS}})
+    if given.clip is None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
