@@ -4,6 +4,18 @@ A small movement changes the brightness of a pixel in proportion to the slope th
 it moves edges further. How far that holds is a matter of wavelength: (1 + alpha) d < lambda / 8 (equation 14), so each
 level of a Laplacian pyramid has an alpha of its own. Filters in time and pyramids in space are both linear, so pixels
 are filtered first, and one pyramid a frame is enough.
+
+Where this differs from the code released in 2012 (and `compat` does not):
+
+- The filter has zero phase, a gain of 1 in the band and its edges where they are asked for; there, `butter` was given a
+  part of the sampling rate for a part of half of it, so that 0.4-3 Hz became 0.2-1.5 Hz, and both filters lag.
+- A level's alpha follows the wavelength that the level passes, and is not below 0. There, wavelengths come from the
+  picture's diagonal (about half of what the levels pass), the bound is doubled, and beyond it alpha turns negative:
+  long waves would move backwards.
+- The finest level is bounded by its wavelength like any other, not left out.
+
+In neither form are frames dropped (the released code leaves the last ten out), and both work on the planes Y, U, V, not
+on Y, I, Q: chroma has one attenuation, so the axes of its plane do not matter, and saturation is that of Y, U, V.
 """
 
 from __future__ import annotations
