@@ -21,8 +21,8 @@ from mesh.contracts import Plan, Recording
 Floats = NDArray[np.float32]
 
 # How much of the map is seen between the beats, and how much more at the beat. Little enough that brightness changes by
-# less than the tenth that WCAG 2.2 (2.3.1) counts as a flash, on all but the brightest skin; hearts seldom beat more than
-# three times a second anyway.
+# less than the tenth that WCAG 2.2 (2.3.1) counts as a flash, on all but the brightest skin; hearts seldom beat more
+# than three times a second anyway.
 _RESTING, _BEATING = 0.5, 0.3
 _COLOURS = "inferno"
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter, label, maximum_filter
+from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, label, maximum_filter
 from scipy.signal import fftconvolve
 
 from magnifier.maps.fields import Fields
@@ -31,6 +31,7 @@ DIRECTIONS = 12
 SURROUNDINGS_PX = 48.0  # Gaussian that the surroundings are averaged with
 STRONG, WEAK = 6.0, 3.5  # score that a line needs somewhere, and all along
 LEAST_LENGTH_PX = 48.0
+EDGE_PX = 20.0  # nothing vein-like is looked for so near to the edge of the skin
 LEAST_CONTRAST = 1.35  # of amplitude, to the surroundings
 _LEAST_QUALITY_DB = 6.0
 _LEAST_EARLINESS = 1.5  # score of the delay alone, median along the line
@@ -195,19 +196,28 @@ def find_vessels(found: Fields) -> VesselSearch:
     scores = []
     kinds: tuple[tuple[Kind, int], ...] = (("artery-like", 1), ("vein-like", -1))
     for kind, sign in kinds:
-        if sign < 0 and vessels:  # beside an artery everything is weaker and later than its surroundings
-            covered = np.logical_or.reduce([v.cells for v in vessels])
-            near = binary_dilation(covered, iterations=max(round(WIDTHS_PX[0] / side), 1))
-            open_skin = inside & ~near
-            contrast = [
-                np.where(open_skin, p - _surroundings(p, open_skin, sigma), 0.0) for p in (log_amplitude, early)
-            ]
-        lines = _lines(sign * contrast[0], sign * contrast[1], inside, (inflation[0], inflation[1]), side)
-        scores.append(lines.score)
-        vessels += _trace(kind, sign, lines, inside, contrast, errors, found)
+        searched = inside
+        if sign < 0:
+            searched = _open_skin(found.skin, inside, vessels, side)
+            contrast = [np.where(searched, p - _surroundings(p, searched, sigma), 0.0) for p in (log_amplitude, early)]
+        if not searched.any():
+            scores.append(np.full(inside.shape, -np.inf))
+            continue
+        lines = _lines(sign * contrast[0], sign * contrast[1], searched, (inflation[0], inflation[1]), side)
+        scores.append(np.where(searched, lines.score, -np.inf))
+        vessels += _trace(kind, sign, lines, searched, contrast, errors, found)
     score = np.where(scores[0] >= scores[1], scores[0], -scores[1])
     vessels.sort(key=lambda v: -v.score)
     return VesselSearch(np.where(inside, score, np.nan), vessels)
+
+
+def _open_skin(skin: Bools, inside: Bools, arteries: list[Vessel], side: int) -> Bools:
+    """Skin away from its edge and from arteries: beside either the pulse is weaker and later than its surroundings."""
+    result = inside & binary_erosion(skin, iterations=max(round(EDGE_PX / side), 1), border_value=1)
+    if arteries:
+        covered = np.logical_or.reduce([v.cells for v in arteries])
+        result &= ~binary_dilation(covered, iterations=max(round(WIDTHS_PX[0] / side), 1))
+    return result
 
 
 def _trace(
