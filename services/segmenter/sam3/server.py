@@ -174,6 +174,8 @@ def packed(found: Sequence[Sequence[Segmentation]], batch: int) -> tuple[dict[st
 
 def main(arguments: list[str]) -> None:
     """Load, warm up, say so in a line of JSON on standard output, serve until standard input ends."""
+    parent = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is none of the parent's business
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
         model = Sam3.load(Sam3Settings())
@@ -185,9 +187,9 @@ def main(arguments: list[str]) -> None:
         )  # fmt: skip
         server = Server(model, Path(arguments[0]))
     except Failure as failure:
-        print(json.dumps({"failure": failure.problem().model_dump()}), flush=True)
+        print(json.dumps({"failure": failure.problem().model_dump()}), file=parent, flush=True)
         sys.exit(1)
-    print(json.dumps({"ready": model.description}), flush=True)
+    print(json.dumps({"ready": model.description}), file=parent, flush=True)
     while sys.stdin.buffer.read(1 << 12):
         pass
     server.close()
