@@ -107,7 +107,7 @@ def test_a_wall_has_no_skin_and_no_pulse(tmp_path):
     write(PhantomSettings(width=160, height=120, seconds=6, skin_rgb=(120, 125, 130), amplitude=0, seed=1), path)
     plan, skin, masks, people, pulse, _ = up_to_the_pulse(path)
     assert skin["stored"] is None
-    assert "shows no pulse" in skin["reason"]
+    assert "has the colour of skin" in skin["reason"]
     assert all(mask.empty for mask in masks)
     assert sum(len(mask) for mask in masks) == plan.recording.frames
     assert people == []
@@ -119,8 +119,14 @@ def test_a_wall_has_no_skin_and_no_pulse(tmp_path):
 def test_skin_without_a_pulse_is_refused(tmp_path):
     path = tmp_path / "mannequin.mp4"
     write(PhantomSettings(width=160, height=120, seconds=8, amplitude=0, seed=3), path)
-    pulse = up_to_the_pulse(path)[4]
+    _, skin, _, _, pulse, _ = up_to_the_pulse(path)
+    assert not pulse.skin_found
+    assert "shows no pulse" in skin["reason"]
+    assert pulse.measurements[0].measurements["heart_rate"].status == "refused"
+    _, skin, _, _, pulse, _ = up_to_the_pulse(path, skin_point=(80, 60))  # the user insists
     assert pulse.skin_found
+    assert "no clear pulse" in skin["warning"]
+    assert any("no clear pulse" in text for text in pulse.warnings)
     assert pulse.measurements[0].measurements["heart_rate"].status == "refused"
 
 
