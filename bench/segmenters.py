@@ -143,8 +143,8 @@ def measured(settings: PhantomSettings, clip: Path, parameters: dict[str, Any]) 
     }
 
 
-def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[int]) -> dict[str, Any]:
-    """The automatic key on some phantoms, all other segmenters on those of some tones."""
+def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The automatic key on some phantoms, all others on those of some tones; the figures so far, after each clip."""
     found: dict[str, Any] = {}
     for one in settings:
         name = f"{one.scene}, tone {one.skin_tone}" + ("" if isinstance(one.motion, float) else f", {one.motion}")
@@ -154,7 +154,7 @@ def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[i
             if way == "chroma, automatic" or one.skin_tone in tones:
                 found.setdefault(way, {})[name] = measured(one, clip, parameters)
                 print(name, way, found[way][name], flush=True)
-    return {way: _summary(figures) | {"clips": figures} for way, figures in found.items()}
+        yield {way: _summary(figures) | {"clips": figures} for way, figures in found.items()}
 
 
 def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -258,6 +258,13 @@ def speed(folder: Path, rounds: int) -> dict[str, Any]:
     return {name: round(figure) for name, figure in best.items()}
 
 
+def keep(figures: dict[str, Any]) -> None:
+    """Save the figures beside those of the sections that were measured before."""
+    file = RESULTS / "segmenters.json"
+    before = json.loads(file.read_text()) if file.exists() else {}
+    save("segmenters", {name: before[name] for name in SECTIONS if name in before} | figures)
+
+
 def main() -> None:
     """Measure and save."""
     parser = argparse.ArgumentParser()
@@ -279,22 +286,21 @@ def main() -> None:
             figures["clips"] = clips()
         if "scenes" in wanted:
             still = [PhantomSettings(scene=s, skin_tone=t, seed=t, **base) for s in SCENES for t in TONES]  # type: ignore[arg-type]
-            figures["scenes"] = compare(still, folder, tones=(2, 5))
+            for figures["scenes"] in compare(still, folder, tones=(2, 5)):
+                keep(figures)
         if "moving" in wanted:
-            heads = [("face", m) for m in ("rotation10", "rotation30", "reorient", "talking", "tremor")]
+            heads = [("face", m) for m in ("rotation30", "reorient", "talking", "tremor", "rotation10")]
             limbs = [(s, "tremor") for s in ("forearm", "hand")]
             moving = [
                 PhantomSettings(scene=s, motion=m, skin_tone=t, seed=t, **base)
-                for s, m in heads + limbs
-                for t in (2, 5)  # type: ignore[arg-type]
+                for t in (5, 2)
+                for s, m in heads + limbs  # type: ignore[arg-type]
             ]
-            figures["moving"] = compare(moving, folder, tones=(5,))
+            for figures["moving"] in compare(moving, folder, tones=()):
+                keep(figures)
         if "negatives" in wanted:
             figures["negatives"] = negatives(base, folder, given.seeds)
-    file = RESULTS / "segmenters.json"
-    before = json.loads(file.read_text()) if file.exists() else {}
-    kept = {name: before[name] for name in SECTIONS if name in before}
-    save("segmenters", kept | figures)
+    keep(figures)
 
 
 if __name__ == "__main__":
