@@ -119,7 +119,9 @@ def candidates(
         mean = fitted(waves[name], rate_hz, start, band_pass)
         if abs(mean.hz - float(rates.mean())) > SLID_HZ:  # it fits something else, stronger than what was asked for
             mean = MeanRate(float(rates.mean()), SLID_HZ, 0.0, start)
-        evidence = _evidence(name, rates, spectra, paths[:firsts], waves, rgb, background, rate_hz, patches, moved, start)
+        evidence = _evidence(
+            name, rates, spectra, paths[:firsts], waves, rgb, background, rate_hz, patches, moved, start
+        )
         evidence |= {
             "light_snr_db": _loudest([] if around is None else [around], rates),
             "motion_snr_db": _loudest(shifts, rates),
