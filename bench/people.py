@@ -151,7 +151,7 @@ def rates(given: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, changes in scenes.items():
-            settings = PhantomSettings(scene="face", seconds=12, **changes)
+            settings = PhantomSettings(scene="face", seconds=10, **changes)
             clip = Path(folder) / "clip.mp4"
             clip.unlink(missing_ok=True)
             write(settings, clip)
