@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--phantom", action="store_true")
     parser.add_argument("--tasks", action="store_true")
+    parser.add_argument("--only", choices=["times", "gains", "memory"])
     given = parser.parse_args()
     if given.phantom:
         save("magnify_phantom", {"gain": GAIN, "still": still_figures()})
@@ -224,18 +225,21 @@ def main() -> None:
         save("magnify_tasks", {"gain": GAIN, "against_the_ideal_clip": {task: task_figures(task) for task in TASKS}})
     if given.clip is None:
         return
+    wanted = [given.only] if given.only else ["times", "gains", "memory"]
+    stem = f"magnify_{given.clip.stem}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        long = folder / "long.mp4"
-        short = folder / "short.mp4"
-        write(PhantomSettings(seconds=10), short)
-        write(PhantomSettings(seconds=60), long)
-        figures: dict[str, Any] = {"clip": given.clip.name, "times": times(given.clip, folder, given.repeats)}
-        figures["peak_mb"] = {
-            given.clip.name: peak_mb(given.clip), "10 s of 640x480": peak_mb(short), "60 s of 640x480": peak_mb(long),
-        }  # fmt: skip
-        figures["gain_50"] = asyncio.run(gains(given.clip, folder))
-        save(f"magnify_{given.clip.stem}", figures)
+        if "gains" in wanted:
+            save(f"{stem}_gains", {"clip": given.clip.name, "gain_50": asyncio.run(gains(given.clip, folder))})
+        if "times" in wanted:
+            save(f"{stem}_times", {"clip": given.clip.name, "times": times(given.clip, folder, given.repeats)})
+        if "memory" in wanted:
+            peaks = {given.clip.name: peak_mb(given.clip)}
+            for seconds in (10, 60):
+                made = folder / f"{seconds}.mp4"
+                write(PhantomSettings(seconds=seconds), made)
+                peaks[f"{seconds} s of 640x480"] = peak_mb(made)
+            save(f"{stem}_memory", {"peak_mb": peaks})
 
 
 if __name__ == "__main__":

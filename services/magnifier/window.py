@@ -42,11 +42,14 @@ class Window:
         self._absent = np.zeros((capacity, self._cells), np.bool_)
         self._pattern = np.zeros(capacity, np.int64)  # changes where the absent samples do
         self._first = self._held = 0  # frame in row 0; rows in use
+        self._needed = 0  # frames before it are not asked for any more
 
     def add(self, frame: int, fields: Samples | None) -> None:
         """The next frame: uint16[3, rows, columns], 0 where there is no skin; None where there is none at all."""
         if not self._held:
             self._first = frame
+        elif self._held == len(self._values):
+            self._make_room()
         row = frame - self._first
         if fields is None:
             self._values[row], absent = 0, np.ones(self._cells, np.bool_)
@@ -66,13 +69,21 @@ class Window:
 
     def forget(self, before: int) -> None:
         """Frames before this one are not asked for any more."""
-        drop = before - self._first
-        if drop <= 0 or self._held < len(self._values) or drop > self._held:
-            return
+        self._needed = max(self._needed, before)
+
+    def _make_room(self) -> None:
+        """Drop what is not asked for any more; a larger buffer where that is nothing (frames far apart in time)."""
+        drop = min(max(self._needed - self._first, 0), self._held)
         keep = self._held - drop
-        for array in (self._values, self._absent, self._pattern):
-            array[:keep] = array[drop : self._held]
-        self._first, self._held = before, keep
+        if drop:
+            for array in (self._values, self._absent, self._pattern):
+                array[:keep] = array[drop : self._held]
+            self._first, self._held = self._first + drop, keep
+            return
+        more = max(keep // 2, 8)
+        self._values = np.concatenate([self._values, np.empty((more, self._values.shape[1]), self._values.dtype)])
+        self._absent = np.concatenate([self._absent, np.zeros((more, self._cells), np.bool_)])
+        self._pattern = np.concatenate([self._pattern, np.zeros(more, np.int64)])
 
     @property
     def next(self) -> int | None:

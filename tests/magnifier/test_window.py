@@ -52,6 +52,17 @@ def test_the_output_is_the_weighted_sum_in_levels() -> None:
     assert window.filtered(Row(10, weights)) == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_window_that_is_longer_than_was_thought_finds_room() -> None:
+    series = fields(5, 60, (2, 2))
+    weights = np.linspace(-1, 1, 50, dtype=np.float32)
+    small, large = (Window(slice(0, 3), (2, 2), longest) for longest in (4, 60))
+    for frame, each in enumerate(series):
+        for window in (small, large):
+            window.add(frame, each)
+            window.forget(min(frame, 5))
+    assert np.array_equal(small.filtered(Row(8, weights)), large.filtered(Row(8, weights)))
+
+
 def test_what_is_no_skin_keeps_its_last_value_and_what_never_was_adds_nothing() -> None:
     series = fields(4, 20, (1, 3))
     series[5:9, :, 0, 0] = 0
