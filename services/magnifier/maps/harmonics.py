@@ -94,7 +94,7 @@ def coefficients(matrix: Floats, moments: Floats) -> Floats:
     """
     trace = np.trace(matrix, axis1=-2, axis2=-1)
     ridge = np.where(trace > 0, 1e-9 * trace, 1.0)[..., None, None] * np.eye(matrix.shape[-1])
-    found: Floats = np.linalg.solve(matrix + ridge, moments[..., None])[..., 0]
+    found: Floats = np.asarray(np.linalg.solve(matrix + ridge, moments[..., None])[..., 0], np.float64)
     return found
 
 
