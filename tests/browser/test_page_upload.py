@@ -106,7 +106,7 @@ def test_what_is_no_clip_is_refused_in_words(visit: Any, clips: Path) -> None:
 def test_a_setting_that_cannot_be_is_marked_where_it_is(visit: Any, clips: Path) -> None:
     seen = visit()
     seen.upload(clips / "pulse.mp4")
-    field = seen.page.get_by_label("Band from")
+    field = seen.page.get_by_role("spinbutton", name="Band from")
     field.fill("99")
     seen.page.get_by_role("button", name="Find the pulse").click()
     seen.page.get_by_role("alert").wait_for()
