@@ -187,6 +187,7 @@ def write_report(result: Result, folder: Path, names: list[str]) -> Path:
     about_maps = "<p>Maps were not asked for.</p>"
     if result.maps is not None:
         about_maps = "".join(_mapped(person, alone) for person in result.maps.people)
+        about_maps = about_maps or "<p>No skin was found, so there is nothing to map.</p>"
         about_maps += f'<p class="warning">{_text(result.maps.warning)}</p>'
     videos = "".join(
         f'<figure><h3>{_text(title)}</h3><video controls loop muted playsinline preload="metadata" src="{file}" '
