@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from mesh.contracts import Job, Plan, Result, ResultIndex
+from mesh.errors import BadParameters
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
 from mesh.names import BlobName, upload_name
@@ -99,6 +100,34 @@ def test_another_gain_makes_segments_and_result_again_and_nothing_else(mesh: Any
     assert set(mesh.ran) <= before | {"segment", "result"}
     mesh.process(gain=6)
     assert sorted(mesh.ran) == ["result", "segment", "segment", "segment"]  # maps, too, are there already
+
+
+def test_fields_are_made_once_for_every_gain(mesh: Any) -> None:
+    patch = {"magnify": "patch", "lossless": True, "maps": False}
+    result, _, _ = mesh.process(gain=20, **patch)
+    assert mesh.ran.count("field") == 3
+    assert result.magnification is not None
+    for channel in result.magnification["channels"].values():
+        assert channel["gain"] == pytest.approx(20, rel=0.1)
+    assert result.magnification["flashes"]["most_per_s"] <= 3
+    mesh.process(gain=21, **patch)
+    assert sorted(mesh.ran) == ["result", "segment", "segment", "segment"]
+
+
+def test_side_by_side_is_twice_as_wide_as_it_is_shown(mesh: Any) -> None:
+    _, files, _ = mesh.process(magnify="eulerian-colour", pyramid_level=3, layout="side_by_side", maps=False)
+    with av.open(io.BytesIO(files["magnified.mp4"])) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == (SETTINGS.width, 2 * SETTINGS.height)  # stored upright
+        assert sum(1 for _ in container.decode(video=0)) == 200
+
+
+def test_what_the_clip_cannot_carry_fails_typed(mesh: Any) -> None:
+    with pytest.raises(BadParameters, match="Widen the band"):
+        mesh.process(
+            magnify="eulerian-colour", pyramid_level=3, temporal_filter="ideal", maps=False,
+            magnify_low_hz=1.01, magnify_high_hz=1.02,
+        )  # fmt: skip
 
 
 def test_gain_0_without_loss_gives_the_clip_back(mesh: Any) -> None:
