@@ -33,7 +33,9 @@ def test_a_camera_that_is_not_allowed_is_said_in_words(visit: Any) -> None:
     seen = visit(PHONE)
     page = seen.page
     page.evaluate(
-        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"
+        """() => {
+          navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); };
+        }"""
     )
     page.get_by_role("button", name="Use the camera").click()
     alert = page.get_by_role("alert")
