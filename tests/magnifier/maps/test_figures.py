@@ -94,10 +94,11 @@ def test_every_map_is_drawn_with_its_colours(tmp_path: Path) -> None:
     paths = draw_maps(maps, planes(), recording(), tmp_path)
     assert [p.name for p in paths] == list(FILES.values())
     for path in paths:
-        image = Image.open(path)
-        assert image.width > 840
-        assert image.height > 640
-    drawn = np.asarray(Image.open(tmp_path / "delay.png").convert("RGB")).astype(int)
+        with Image.open(path) as image:
+            assert image.width > 840
+            assert image.height > 560
+    with Image.open(tmp_path / "delay.png") as image:
+        drawn = np.asarray(image.convert("RGB")).astype(int)
     left, right = drawn[400, 60], drawn[400, 830]
     assert left[0] > left[2] + 40  # early is red
     assert right[2] > right[0] + 40  # late is blue
