@@ -14,7 +14,6 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,12 @@ from media.decode import frames
 from media.masks import read_masks
 from media.pulse_blob import Pulse
 from mesh.blobs import MemoryStore
-from mesh.contracts import Job, Plan, Task
-from mesh.errors import Conflict
+from mesh.contracts import Job, Plan
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
 from mesh.names import upload_name
 from mesh.parameters import Parameters
-from mesh.stages import Inputs, load_handler
+from mesh.stages import Input
 from phantom import NEGATIVES, PhantomSettings, masks, write
 from segmenter import chroma_key
 from segmenter.chroma_key import Key, exposure_of
@@ -41,8 +39,6 @@ from segmenter.key_windows import key_windows
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 SECTIONS = ("scenes", "moving", "negatives", "clips", "speed_fps")
-TONES = range(1, 7)
-SCENES = ("face", "forearm", "hand")
 # Where a user would click, in parts of the picture
 CLICKS = {"face": (0.5, 0.36), "forearm": (0.45, 0.5), "hand": (0.5, 0.62), "face.mp4": (0.5, 0.25)}
 FACE_CLIP_BPM, FACE_CLIP_AT = 52.2, "face.mp4"
@@ -69,19 +65,13 @@ class Ran:
 def run(clip: Path, **parameters: Any) -> Ran:
     """One job as far as its pulse."""
 
-    def stop(task: Task, inputs: Inputs) -> Iterator[Any]:
-        raise Conflict("far enough")
-
     async def body() -> Ran:
-        executor = LocalExecutor(
-            MemoryStore(), 1, handler=lambda s: stop if s in ("segment", "result") else load_handler(s)
-        )
+        executor = LocalExecutor(MemoryStore(), 1)
         try:
             await executor.store.create(upload_name("rec"), clip)
             given = Parameters(magnify="none", **parameters)
             job = Job(id="job", recording="rec", parameters=given, created_at=datetime.now(UTC))
-            with suppress(Conflict):
-                await executor.run(job)
+            await executor.run(job, before="segment")
             read = executor.store.read
             plan = Plan.model_validate_json(await read(blob_name(job, "plan")))
             labels = []
@@ -230,10 +220,8 @@ def speed(folder: Path, rounds: int) -> dict[str, Any]:
         await executor.store.create(upload_name("rec"), clip)
         given = Parameters(chunk_seconds=60, magnify="none")
         job = Job(id="job", recording="rec", parameters=given, created_at=datetime.now(UTC))
-        await executor.run(job)
+        await executor.run(job, before="skin")
         plan = Plan.model_validate_json(await executor.store.read(blob_name(job, "plan")))
-        from mesh.stages import Input
-
         name = blob_name(job, "chunk", 0)
         content = {0: Input(name, await executor.store.read(name))}
         executor.close()
@@ -259,10 +247,15 @@ def speed(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def keep(figures: dict[str, Any]) -> None:
-    """Save the figures beside those of the sections that were measured before."""
+    """Save the figures beside those of sections and clips that were measured before."""
     file = RESULTS / "segmenters.json"
     before = json.loads(file.read_text()) if file.exists() else {}
-    save("segmenters", {name: before[name] for name in SECTIONS if name in before} | figures)
+    merged = {name: before[name] for name in SECTIONS if name in before} | figures
+    for section in ("scenes", "moving"):
+        for way, old in before.get(section, {}).items():
+            listed = old["clips"] | merged[section].get(way, {}).get("clips", {})
+            merged[section] = merged[section] | {way: _summary(listed) | {"clips": listed}}
+    save("segmenters", merged)
 
 
 def main() -> None:
@@ -272,9 +265,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--tones", default="1,2,3,4,5,6")
+    parser.add_argument("--scenes", default="face,forearm,hand")
     parser.add_argument("--only", default="scenes,moving,negatives,clips,speed")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
+    tones, scenes = [int(tone) for tone in given.tones.split(",")], given.scenes.split(",")
     base = {"width": width, "height": height, "seconds": given.seconds}
     wanted = set(given.only.split(","))
     figures: dict[str, Any] = {}
@@ -285,7 +281,7 @@ def main() -> None:
         if "clips" in wanted:
             figures["clips"] = clips()
         if "scenes" in wanted:
-            still = [PhantomSettings(scene=s, skin_tone=t, seed=t, **base) for s in SCENES for t in TONES]  # type: ignore[arg-type]
+            still = [PhantomSettings(scene=s, skin_tone=t, seed=t, **base) for s in scenes for t in tones]  # type: ignore[arg-type]
             for figures["scenes"] in compare(still, folder, tones=(2, 5)):
                 keep(figures)
         if "moving" in wanted:
@@ -293,8 +289,9 @@ def main() -> None:
             limbs = [(s, "tremor") for s in ("forearm", "hand")]
             moving = [
                 PhantomSettings(scene=s, motion=m, skin_tone=t, seed=t, **base)
-                for t in (5, 2)
+                for t in tones
                 for s, m in heads + limbs  # type: ignore[arg-type]
+                if s in scenes
             ]
             for figures["moving"] in compare(moving, folder, tones=()):
                 keep(figures)
