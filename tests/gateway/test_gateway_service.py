@@ -113,7 +113,7 @@ def test_the_schema_names_every_problem(served: ServedGateway) -> None:
     }
     assert set(operations) == {
         "submitJob", "listJobs", "getJob", "deleteJob", "eraseRecording", "watchJob", "getResult", "listFiles",
-        "getFile", "getParameters", "getRecording", "makeLink", "getWebhookSecret",
+        "getFile", "getMeasurements", "getParameters", "getRecording", "makeLink", "getWebhookSecret", "previewSkin",
         "uploadOptions", "createUpload", "headUpload", "continueUpload", "terminateUpload",
     }  # fmt: skip
     for operation in operations.values():

@@ -11,7 +11,7 @@ from gateway_kit import Control, ServedGateway, until
 
 pytestmark = pytest.mark.mesh
 
-SCATTERED = ("mask", "trace", "segment")
+SCATTERED = ("mask", "trace", "map", "overlay", "segment")
 
 
 def test_a_form_becomes_a_job_that_ends(served: ServedGateway, control: Control, clip: Path) -> None:
@@ -74,7 +74,8 @@ def test_another_gain_computes_segments_and_result_alone(served: ServedGateway, 
     assert sorted(new.elements()) == ["result-0", "segment-0", "segment-1", "segment-2"]
     reused = {p["stage"]: p["reused"] for p in second["progress"]}
     assert reused == {
-        "split": 1, "skin": 1, "mask": CHUNKS, "people": 1, "trace": CHUNKS, "pulse": 1, "segment": 0, "result": 0
+        "split": 1, "skin": 1, "mask": CHUNKS, "people": 1, "trace": CHUNKS, "pulse": 1, "map": CHUNKS,
+        "maps": 1, "overlay": CHUNKS, "segment": 0, "result": 0,
     }  # fmt: skip
     # the same again runs nothing
     third = served.ended(served.again(first["recording"], gain=6).json()["id"])
