@@ -100,8 +100,11 @@ def test_logs_show_no_person(served: ServedGateway, clip: Path, caplog: pytest.L
     said = " ".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records if record.name != "httpx")
     assert "a clip was taken in" in said
     assert "Jane" not in said
+    # pytest gives a handler to loggers that have none, and so turns the access log on, which is off
     assert "127.0.0.1:" not in " ".join(
-        r.getMessage() for r in caplog.records if r.name.startswith(("uvicorn", "gateway"))
+        r.getMessage()
+        for r in caplog.records
+        if r.name.startswith(("uvicorn", "gateway")) and r.name != "uvicorn.access"
     )
 
 
