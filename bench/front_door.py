@@ -96,6 +96,7 @@ def main() -> int:
         "load_average_before": [round(value, 1) for value in before],
         "load_average_after": [round(value, 1) for value in os.getloadavg()],
         "note": "a load average above the number of cores means that other programs had part of them",
+        "runs": RUNS,
         "limits_s": LIMITS_S,
         "stages_of_the_best_run_s": min(runs, key=lambda run: run["magnified"])["stages"],
     }
