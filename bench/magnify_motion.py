@@ -104,9 +104,7 @@ def likeness(frames: list[Any], ideal: list[Any]) -> dict[str, float]:
     edge = slice(0, 15), slice(-15, None)
     return {
         "psnr_db": round(float(np.mean([10 * np.log10(255**2 / e) for e in errors])), 2),
-        "ssim": round(
-            float(np.mean([ssim(f.y.astype(np.float64), i.y.astype(np.float64)) for f, i in pairs[::7]])), 4
-        ),
+        "ssim": round(float(np.mean([ssim(f.y.astype(np.float64), i.y.astype(np.float64)) for f, i in pairs[::7]])), 4),
         "psnr_db_first_and_last_half_second": round(
             float(np.mean([10 * np.log10(255**2 / e) for e in errors[edge[0]] + errors[edge[1]]])), 2
         ),
