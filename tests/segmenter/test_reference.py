@@ -11,7 +11,8 @@ from media.color import opencv_chroma_scale, rgb_from_yuv, stored_from_opencv
 from mesh.contracts import Recording
 from phantom.render import render
 from phantom.settings import PhantomSettings
-from segmenter.chroma_key import Key, key_windows, segment
+from segmenter.chroma_key import Key, segment
+from segmenter.key_windows import key_windows
 from segmenter.living_skin.cells import CELLS, FRAMES, gather_cells, wanted_frames
 from segmenter.living_skin.clusters import skin_prior
 from segmenter.living_skin.point import chroma_at, stored_point
