@@ -108,10 +108,10 @@ def modulation(labels: np.ndarray, times: np.ndarray, hz: float) -> float:
     return float(100 * 2 * abs((window * (area - trend) * carrier).sum()) / window.sum() / area.mean())
 
 
-def overlaps(labels: np.ndarray, settings: PhantomSettings) -> np.ndarray:
-    """Intersection over union with the truth, every tenth frame."""
+def overlaps(labels: np.ndarray, settings: PhantomSettings, heads: bool) -> np.ndarray:
+    """Intersection over union with the truth (of heads alone, or of all skin), every tenth frame."""
     found = []
-    for index, truth in enumerate(masks(settings)):
+    for index, truth in enumerate(masks(settings, heads=heads)):
         if index % 10 == 0:
             one, other = labels[index], truth > 0
             found.append((one & other).sum() / max((one | other).sum(), 1))
@@ -122,7 +122,7 @@ def measured(settings: PhantomSettings, clip: Path, parameters: dict[str, Any]) 
     """Figures of one segmenter on one phantom."""
     ran = run(clip, **parameters)
     times = np.array([float(t) for t in np.arange(len(ran.labels)) / ran.plan.recording.fps])
-    overlap = overlaps(ran.labels, settings)
+    overlap = overlaps(ran.labels, settings, heads=parameters.get("segmenter") == "face")
     rate = ran.rate
     return {
         "iou": round(float(overlap.mean()), 3),
