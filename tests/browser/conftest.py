@@ -121,9 +121,13 @@ class Visit:
         return float(self.page.locator(".heart .value").get_attribute("data-value"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str, camera_file: Path) -> Iterator[Any]:
-    """A headless Chromium whose camera is a file."""
+    """A headless Chromium whose camera is a file.
+
+    It ends with its module: Playwright keeps an event loop running in the main thread, beside which no test of another
+    module could start its own.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
