@@ -104,7 +104,9 @@ class Flows:
     def _give_up(self, error: httpx.TransportError, since: float, tries: int) -> None:
         never = not self._reached and isinstance(error, httpx.ConnectError) and tries >= self._patience.connect_tries
         if never or time.monotonic() - since > self._patience.away_s:
-            raise Unreachable(f"the gateway cannot be reached: {error or type(error).__name__}") from error
+            where = error.request.url
+            at = f"{where.scheme}://{where.netloc.decode()}"
+            raise Unreachable(f"the gateway at {at} cannot be reached: {error or type(error).__name__}") from error
 
     def get(self, path: str, **params: Any) -> Flow[Any]:
         """JSON of a GET. Raises as `request`."""

@@ -65,8 +65,22 @@ class LocalExecutor:
             await self._run(job, pool, before)
 
     async def _run(self, job: Job, pool: ThreadPoolExecutor, before: str | None) -> None:
-        plan: Plan | None = None
         running: dict[asyncio.Task[None], str] = {}
+        try:
+            plan = await self._run_all(job, pool, before, running)
+        finally:  # what still runs when another breaks ends before the store and its folder go
+            await asyncio.gather(*running, return_exceptions=True)
+        names = await self.store.list(job.recording)
+        failed = failures(job, names)
+        if failed:
+            raise from_problem(Problem.model_validate_json(await self.store.read(failed[0])))
+        if plan is None or (before is None and str(blob_name(job, "result")) not in names):
+            raise Internal("the job stopped before its result existed")
+
+    async def _run_all(
+        self, job: Job, pool: ThreadPoolExecutor, before: str | None, running: dict[asyncio.Task[None], str]
+    ) -> Plan | None:
+        plan: Plan | None = None
         loop = asyncio.get_running_loop()
         while True:
             names = await self.store.list(job.recording)
@@ -77,17 +91,11 @@ class LocalExecutor:
             for task in tasks[: max(self.workers - len(running), 0)]:
                 running[loop.create_task(self._one(task, pool))] = task.output
             if not running:
-                break
+                return plan
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for future in done:
                 del running[future]
                 future.result()
-        names = await self.store.list(job.recording)
-        failed = failures(job, names)
-        if failed:
-            raise from_problem(Problem.model_validate_json(await self.store.read(failed[0])))
-        if plan is None or (before is None and str(blob_name(job, "result")) not in names):
-            raise Internal("the job stopped before its result existed")
 
     async def _one(self, task: Task, pool: ThreadPoolExecutor) -> None:
         started = time.perf_counter()
