@@ -105,6 +105,8 @@ class Proxy:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         budget = self._random.randint(1, self._longest) if self._random.random() < self._share else None
+        if not self.cuts:  # few uploads must see one too: until then nothing large gets through
+            budget = self._random.randint(4096, 1 << 16)
         other: asyncio.StreamWriter | None = None
         try:
             answers, other = await asyncio.open_connection("127.0.0.1", self._random.choice(self.ports))
