@@ -12,8 +12,8 @@ from types import TracebackType
 from pulsemesh.arguments import ArgumentError
 
 FILES = (
-    "result.json", "pulse.csv", "pulse.png", "skin.jpg", "magnified.mp4",
-    "amplitude.png", "delay.png", "rate.png", "quality.png", "vessels.png", "maps.npz", "overlay.mp4", "report.html",
+    "result.json", "report.html", "pulse.csv", "pulse.png", "skin.jpg", "magnified.mp4",
+    "amplitude.png", "delay.png", "rate.png", "quality.png", "vessels.png", "maps.npz", "overlay.mp4",
 )  # fmt: skip
 
 

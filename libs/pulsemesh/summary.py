@@ -11,7 +11,6 @@ NAMES = {
     "heart_rate": "heart rate", "respiration_rate": "breathing rate", "sdnn": "SDNN", "rmssd": "RMSSD",
     "pnn50": "pNN50", "lf": "LF", "hf": "HF", "lf_hf": "LF/HF", "spo2": "SpO2",
 }  # fmt: skip
-MOST_FILES = 12
 
 
 def title_of(name: str) -> str:
@@ -75,6 +74,6 @@ def summary(result: Result, files: Sequence[Path], true_rate: float | None = Non
         lines.append("nobody was measured")
     lines += [f"warning: {warning}" for warning in result.warnings]
     if files:
-        lines.append(f"results in {files[0].parent}: " + ", ".join(path.name for path in files[:MOST_FILES]))
+        lines.append(f"results in {files[0].parent}: " + ", ".join(path.name for path in files))
     lines.append(result.disclaimer)
     return lines
