@@ -110,7 +110,8 @@ def _waves(plan: Plan, parameters: Parameters, person: PersonSkin, sums: SkinSum
     red_f, green_f, blue_f = found.filtered
     delta_y, delta_u, delta_v = deltas
     bgr = rgb_of(plan, at_frames)[::-1]
-    phase = resample(heart_phase(found.waves["pulse"], plan.grid.rate_hz, found.heart_hz), grid, times)
+    # nearly a straight line; and where the rate is refused it is NaN, which no spline takes
+    phase = np.interp(times, grid, heart_phase(found.waves["pulse"], plan.grid.rate_hz, found.heart_hz))
     return PersonWaves(
         id=person.id, spans=person.spans, rate_hz=found.rate_hz,
         R=red, G=green, B=blue, Y=y, U=u, V=v,

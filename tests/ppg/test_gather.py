@@ -186,6 +186,16 @@ def test_a_clip_that_is_too_short_or_too_slow_is_refused_with_the_cause(frames, 
     assert np.isfinite(found.people[0].delta_Y).all()
 
 
+def test_frames_at_any_time_have_a_phase_where_there_is_a_rate():
+    times = np.arange(360) / 30 + np.random.default_rng(0).uniform(0, 0.012, 360)
+    clear = gather(sums_of(colours(360, beat=1.2)), times=times).people[0]
+    turns = np.diff(clear.phase) / (2 * np.pi) / np.diff(times)
+    assert np.median(turns) == pytest.approx(1.2, abs=0.02)
+    refused = gather(sums_of(colours(360)), times=times).people[0]
+    assert refused.rate_hz is None
+    assert np.isnan(refused.phase).all()
+
+
 def test_five_seconds_are_enough_for_a_clear_pulse():
     assert heart_rate(gather(sums_of(colours(150, beat=1.2)))).value == pytest.approx(72, abs=2)
 
