@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.arrays import array_module
+from media.arrays import array_module
 
 Matrix = NDArray[np.float32]
 Kind = Literal["pyramid", "patch"]

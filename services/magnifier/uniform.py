@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.arrays import array_module
+from media.arrays import array_module
 
 Plane = NDArray[np.uint8]
 _BITS = 4  # 16x16 thresholds

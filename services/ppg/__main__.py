@@ -1,7 +1,7 @@
 """`python -m ppg`: the service. Its `/info` and its first log line say what it computes with."""
 
+from media.arrays import array_backend
 from mesh.service import create_app, run
-from ppg.arrays import array_backend
 from ppg.live_answers import answer_live
 
 if __name__ == "__main__":

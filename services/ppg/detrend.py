@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solveh_banded
 
-from ppg.arrays import array_module, to_host
+from media.arrays import array_module, to_host
 
 _HALF_POWER_ROOT = math.sqrt(1 + math.sqrt(2))  # of H / (1 - H) where H = 1 / sqrt(2), -3 dB
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppg.arrays import array_module, ndimage_module
+from media.arrays import array_module, ndimage_module
 
 BUTTERWORTH_ORDER = 2
 FIR_HALF_LENGTH_S = 2.5

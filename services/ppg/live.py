@@ -17,8 +17,8 @@ from mesh.contracts import Grid, Measurement
 from mesh.errors import BadRequest
 from mesh.live import LiveReading
 from mesh.parameters import Parameters
-from ppg.measure import UNIT, ask, common
-from ppg.quality import LEAST_SECONDS, Evidence, gate_of, refusal, rival
+from ppg.measure import UNIT, ask, common, evidence_of
+from ppg.quality import LEAST_SECONDS, refusal
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
@@ -73,16 +73,7 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
     if asked is None:
         return _without("bad", "too few frames a second: more light, or a smaller picture", seconds)
     best = asked.candidates[0] if asked.candidates else None
-    evidence = Evidence(
-        seconds=signals.duration_s,
-        fps=signals.fps,
-        skin_frames=float(seen.any(axis=1).mean()),
-        rgb=np.nanmean(asked.rgb, axis=1),
-        signs=best.evidence if best is not None else {},
-        gate=gate_of(signals),
-        others=[one.evidence for one in asked.candidates[1:]],
-        against=rival(np.array([one.mean.hz for one in asked.candidates]), np.array(asked.trust)) if best else 0.0,
-    )
+    evidence = evidence_of(asked, signals, signals.fps, float(seen.any(axis=1).mean()))
     why = refusal(evidence)
     wave_time, wave = _wave(asked.waves[best.method if best is not None else DEFAULTS.method], grid)
     snr_db = round(evidence.signs["snr_db"], 2) if best is not None else None

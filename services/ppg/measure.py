@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from media.arrays import to_device, to_host
 from mesh.contracts import Grid, Measurement, Person, RatePoint, Signal
 from mesh.parameters import Parameters
-from ppg.arrays import to_device, to_host
 from ppg.band_pass import detrended, make_filter
 from ppg.beats import GOOD_BEAT, Beats
 from ppg.candidates import AGREE_HZ, METHODS_ASKED, Candidate, candidates
@@ -157,6 +157,33 @@ def ask(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> A
     )  # fmt: skip
 
 
+def evidence_of(asked: Asked, signals: Signals, fps: float, skin_frames: float) -> Evidence:
+    """What speaks for the most likely candidate, and what against it.
+
+    Parameters
+    ----------
+    asked : Asked
+    signals : Signals
+    fps : float
+        Frames a second.
+    skin_frames : float
+        Part of the frames in which skin was seen.
+    """
+    best = asked.candidates[0] if asked.candidates else None
+    return Evidence(
+        seconds=signals.duration_s,
+        fps=fps,
+        skin_frames=skin_frames,
+        rgb=asked.rgb.mean(axis=1),
+        signs=best.evidence if best is not None else {},
+        bits_per_pixel=signals.bits_per_pixel,
+        clipped=signals.clipped,
+        gate=gate_of(signals),
+        others=[one.evidence for one in asked.candidates[1:]],
+        against=rival(np.array([one.mean.hz for one in asked.candidates]), np.array(asked.trust)) if best else 0.0,
+    )
+
+
 def common(found: Sequence[Candidate], trust: Sequence[float]) -> MeanRate:
     """The one rate of all candidates that agree with the first.
 
@@ -203,18 +230,7 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         fault = recording_at_fault(signals.duration_s, grid.rate_hz, seen) or "the band does not fit the clip"
         return _nothing(signals, parameters, grid, on_grid(signals.rgb, signals.time_s, grid), fault)
     best = asked.candidates[0] if asked.candidates else None
-    evidence = Evidence(
-        seconds=signals.duration_s,
-        fps=grid.rate_hz,
-        skin_frames=seen,
-        rgb=asked.rgb.mean(axis=1),
-        signs=best.evidence if best is not None else {},
-        bits_per_pixel=signals.bits_per_pixel,
-        clipped=signals.clipped,
-        gate=gate_of(signals),
-        others=[one.evidence for one in asked.candidates[1:]],
-        against=rival(np.array([one.mean.hz for one in asked.candidates]), np.array(asked.trust)) if best else 0.0,
-    )
+    evidence = evidence_of(asked, signals, grid.rate_hz, seen)
     why = refusal(evidence)
     given = best if why is None else None
     if given is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.arrays import array_module
+from media.arrays import array_module
 
 STRIPS = 4  # side by side (for profiles along y), and one above the other (for profiles along x)
 BINS = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ppg.arrays import array_module
+from media.arrays import array_module
 from ppg.filters import Filter
 
 TILE = 4096  # samples that are turned and filtered at once

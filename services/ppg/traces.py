@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.arrays import array_module
+from media.arrays import array_module
 
 AUTO_PATCHES = 64
 MOST_PATCHES = 256

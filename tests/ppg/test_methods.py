@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ppg.arrays import array_backend, array_module, to_device, to_host
+from media.arrays import array_backend, array_module, to_device, to_host
 from ppg.filters import butterworth
 from ppg.methods import METHODS, pos, relative, window_length
 

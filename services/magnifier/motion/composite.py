@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.arrays import array_module
+from media.arrays import array_module
 
 
 def mirrored_index(size: int, margin: int, total: int) -> NDArray[np.intp]:

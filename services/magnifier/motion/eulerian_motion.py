@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from magnifier.arrays import array_module
 from magnifier.motion.composite import added
 from magnifier.motion.history import Differences, Waiting
 from magnifier.motion.laplacian import FINEST_WAVELENGTH, amplified, levels_of
 from magnifier.motion.protocol import Frame, Magnified
 from magnifier.motion.settings import EulerianMotionSettings
 from magnifier.motion.time_grid import Cell, band_pass, check_band
+from media.arrays import array_module
 
 WARM_UP_S = 5.0  # what a recursive filter sees of its past: 0.3 % is forgotten of a time constant of 0.86 s
 _EXAGGERATION = 2.0  # of the released code

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.arrays import array_module
 from magnifier.motion.protocol import Frame
 from magnifier.motion.time_grid import Cell, Cells, TimeFilter
+from media.arrays import array_module
 
 
 class Ready(NamedTuple):

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from magnifier.arrays import array_module
 from magnifier.motion.composite import mirrored_index
+from media.arrays import array_module
 
 # px: level k passes waves of 2^k times this most, where w(f)^2 (1 - w(2 f)^2) of w = cos(pi f)^4 is largest; of level
 # 0, which passes all short waves, it is the longest that passes by half

@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 from scipy.fft import next_fast_len
 
-from magnifier.arrays import array_module
 from magnifier.motion.composite import Closed, added
 from magnifier.motion.history import Differences, Ready, Waiting
 from magnifier.motion.protocol import Frame, Magnified
@@ -45,6 +44,7 @@ from magnifier.motion.steerable import (
     spectrum,
 )
 from magnifier.motion.time_grid import Cell, TimeFilter
+from media.arrays import array_module
 
 _MARGIN = 16  # chroma samples that the picture is mirrored by at least, for the transform takes it for a torus
 _FURTHEST = {1: math.pi / 2, 2: math.pi}  # a quarter and a half of a wavelength: Wadhwa et al. 2013, section 4.2

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.arrays import array_module
 from magnifier.motion.composite import mirrored_index
+from media.arrays import array_module
 
 _WIDTH = 2.5  # standard deviations on each side
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
-from magnifier.arrays import array_module, fft_module
+from media.arrays import array_module, fft_module
 
 SMALLEST = 4  # px: the coarsest level has at least so many on its shorter side
 

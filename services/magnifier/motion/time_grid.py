@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from magnifier.arrays import array_module
 from magnifier.motion.acceleration import HALF_LENGTH_S, acceleration_weight, check_frequency
+from media.arrays import array_module
 
 SUPPORT_S = HALF_LENGTH_S
 SLOWEST_RATE_HZ = 4.0  # frames a second

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.arrays import array_module, to_host
+from media.arrays import array_module, to_host
 from ppg.methods.windows import BandPass, overlap_add, relative
 
 WINDOW_S = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppg.arrays import array_module
+from media.arrays import array_module
 from ppg.methods.windows import BandPass, overlap_add, relative, window_length
 
 SIGNATURE = (0.33, 0.77, 0.53)  # relative pulse in R, G, B under white light (de Haan and van Leest 2014)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppg.arrays import array_module
+from media.arrays import array_module
 from ppg.methods.windows import BandPass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ppg.arrays import array_module, ndimage_module
+from media.arrays import array_module, ndimage_module
 
 WINDOW_S = 1.6  # of POS and CHROM: at least one beat from 37.5 bpm upwards
 

@@ -15,6 +15,12 @@ def array_module(array: Any) -> Any:
     return import_module("numpy")
 
 
+def ndimage_module(array: Any) -> Any:
+    """`cupyx.scipy.ndimage` for an array on a GPU, `scipy.ndimage` for anything else."""
+    on_gpu = array_module(array).__name__ == "cupy"
+    return import_module("cupyx.scipy.ndimage" if on_gpu else "scipy.ndimage")
+
+
 def fft_module(array: Any) -> Any:
     """`cupyx.scipy.fft` for an array on a GPU, `scipy.fft` for anything else: both keep single precision."""
     on_gpu = array_module(array).__name__ == "cupy"
@@ -22,14 +28,27 @@ def fft_module(array: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def device_module() -> Any:
-    """`cupy` where it is installed and finds a device that works, else `numpy`."""
+def array_backend() -> str:
+    """What this process computes with: `cupy <version>, <device>` or `numpy <version>`.
+
+    CuPy is used where it is installed and finds a device that works; anything it raises while it looks means that
+    there is none.
+    """
+    numpy = import_module("numpy")
     try:
         cupy = import_module("cupy")
+        properties = cupy.cuda.runtime.getDeviceProperties(0)
         cupy.zeros(1).sum().item()
     except Exception:  # noqa: BLE001 - a missing driver shows as many kinds of errors
-        return import_module("numpy")
-    return cupy
+        return f"numpy {numpy.__version__}"
+    return f"cupy {cupy.__version__}, {properties['name'].decode()}"
+
+
+def to_device(array: Any) -> Any:
+    """The array on the device that `array_backend` names."""
+    if array_backend().startswith("cupy"):
+        return import_module("cupy").asarray(array)
+    return array
 
 
 def to_host(array: Any) -> Any:
