@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.masks import FrameMask
+from segmenter.frames import IndexedPicture
 
 COLOUR = ("skin_y_levels", "skin_u_levels", "skin_v_levels")  # names of the signs
 AREA = "skin_samples"  # at chroma resolution
 _STEP = 4  # every so many chroma samples along each side are looked at
 
 
-class Coloured(Protocol):
-    """A decoded frame."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def y(self) -> NDArray[np.uint8]: ...
-    @property
-    def u(self) -> NDArray[np.uint8]: ...
-    @property
-    def v(self) -> NDArray[np.uint8]: ...
-
-
-F = TypeVar("F", bound=Coloured)
+F = TypeVar("F", bound=IndexedPicture)
 
 
 class ColourNotes:
@@ -40,7 +28,7 @@ class ColourNotes:
 
     def __init__(self) -> None:
         self._held: dict[int, NDArray[np.float32]] = {}
-        self._reading: Iterator[Coloured] = iter(())
+        self._reading: Iterator[IndexedPicture] = iter(())
 
     def frames(self, source: Iterable[F], first: int) -> Iterator[F]:
         """The same frames; those from index `first` on are noted."""

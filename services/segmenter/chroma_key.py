@@ -13,43 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.color import rgb_from_yuv
 from mesh.contracts import Recording
+from segmenter.frames import IndexedPicture
 from segmenter.key_windows import KeyWindows
 from segmenter.specks import without_specks
 
 Plane = NDArray[np.uint8]
 
 DARK, BRIGHT = 20.0, 250.0  # of 0-255: what is darker has no colour, what is brighter may have been clipped
-
-
-class ColourFrame(Protocol):
-    """What the key needs of a frame."""
-
-    @property
-    def index(self) -> int:
-        """In the plan."""
-        ...
-
-    @property
-    def y(self) -> Plane:
-        """The Y plane."""
-        ...
-
-    @property
-    def u(self) -> Plane:
-        """The U plane."""
-        ...
-
-    @property
-    def v(self) -> Plane:
-        """The V plane."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -190,14 +167,14 @@ def _move(
             average.turn(held[numbers[e]][channel], by, ago)
 
 
-def segment(frames: Iterable[ColourFrame], windows: KeyWindows, first: int, last: int, key: Key) -> Iterator[Plane]:
+def segment(frames: Iterable[IndexedPicture], windows: KeyWindows, first: int, last: int, key: Key) -> Iterator[Plane]:
     """Masks of the frames `first` to `last` (excluded).
 
     Holds the planes of one window, whatever the number of frames.
 
     Parameters
     ----------
-    frames : iterable of ColourFrame
+    frames : iterable of IndexedPicture
         In order, at least all those that the windows of `first` to `last` reach. Planes are copied.
     windows : KeyWindows
         Of the clip.

@@ -7,7 +7,6 @@ i + 1; half of them are those of the chroma planes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,7 @@ from PIL import Image
 
 from media.color import rgb_from_yuv
 from mesh.contracts import Recording
-
-
-class Planes(Protocol):
-    """What is looked at of a frame; `media.decode.Frame` has it."""
-
-    @property
-    def y(self) -> NDArray[np.uint8]: ...
-
-    @property
-    def u(self) -> NDArray[np.uint8]: ...
-
-    @property
-    def v(self) -> NDArray[np.uint8]: ...
+from segmenter.frames import Picture
 
 
 @dataclass(frozen=True)
@@ -94,7 +81,7 @@ class Converter:
         return rgb
 
 
-def turned(frame: Planes, square: Square, samples: int) -> list[NDArray[np.uint8]]:
+def turned(frame: Picture, square: Square, samples: int) -> list[NDArray[np.uint8]]:
     """Y, U and V of a square, `samples` (an even number) x `samples` each; chroma in blocks of 2 x 2.
 
     Where the square is larger than that, the planes are first averaged over whole blocks, so that fine detail does
@@ -137,13 +124,13 @@ Region = tuple[float, float, float, float]  # left, top, right, bottom in luma p
 
 
 def upright(
-    frame: Planes, rotation: int, side: int, region: Region
+    frame: Picture, rotation: int, side: int, region: Region
 ) -> tuple[list[NDArray[np.uint8]], NDArray[np.float64]]:
     """A region of the picture as it is shown, made to fit a square: Y, U and V of what is not margin.
 
     Parameters
     ----------
-    frame : Planes
+    frame : Picture
     rotation : int
         Clockwise turn for display, degrees.
     side : int

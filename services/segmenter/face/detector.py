@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.contracts import Recording
-from segmenter.face.crop import Converter, Planes, Region, Square, upright
+from segmenter.face.crop import Converter, Region, Square, upright
 from segmenter.face.models import Model
+from segmenter.frames import Picture
 
 SCORE = 0.5  # a box of less is no face
 OVERLAP = 0.3  # boxes that share so much (IoU) are the same face
@@ -81,7 +82,7 @@ class Detector:
         """For faces some metres away."""
         return cls(Model("full_range"), ((48, 1),), recording)
 
-    def find(self, frame: Planes, region: Region | None = None) -> list[Detection]:
+    def find(self, frame: Picture, region: Region | None = None) -> list[Detection]:
         """Faces of a frame, or of a region of it, the surest first."""
         side = self._model.side
         planes, affine = upright(frame, self._rotation, side, region or whole(frame))
@@ -111,7 +112,7 @@ class Finder:
     def __init__(self, recording: Recording) -> None:
         self._near, self._far = Detector.short_range(recording), Detector.full_range(recording)
 
-    def find(self, frame: Planes) -> list[Detection]:
+    def find(self, frame: Picture) -> list[Detection]:
         """Faces of a frame, the surest first; each score is that of the face seen large."""
         found = self._near.find(frame) or self._far.find(frame)
         height, width = frame.y.shape
@@ -119,7 +120,7 @@ class Finder:
             found = [face for tile in tiles(width, height) for face in self._far.find(frame, tile)]
         return [self._closer(frame, face) for face in found]
 
-    def _closer(self, frame: Planes, face: Detection) -> Detection:
+    def _closer(self, frame: Picture, face: Detection) -> Detection:
         """The same face in a view of its own, where it is small in the picture: from afar every face is unsure."""
         height, width = frame.y.shape
         x0, y0, x1, y1 = face.box.tolist()
@@ -135,7 +136,7 @@ class Finder:
         return same[0] if same else face
 
 
-def whole(frame: Planes) -> Region:
+def whole(frame: Picture) -> Region:
     """All of a picture."""
     height, width = frame.y.shape
     return (0.0, 0.0, float(width), float(height))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.contracts import Recording
-from segmenter.face.crop import Converter, Planes, Square, turned
+from segmenter.face.crop import Converter, Square, turned
 from segmenter.face.models import Model
+from segmenter.frames import Picture
 
 POINTS = 468
 PRESENCE = 0.5  # below it there is no face in the square
@@ -52,7 +53,7 @@ class MeshModel:
         self._model = Model("mesh")
         self._convert = Converter(recording, 0.0, 1.0)
 
-    def fit(self, frame: Planes, square: Square) -> Mesh | None:
+    def fit(self, frame: Picture, square: Square) -> Mesh | None:
         """The mesh of the face in a square; None where there is no face in it."""
         for _ in range(PASSES):
             planes = turned(frame, square, self._model.side)

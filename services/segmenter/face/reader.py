@@ -6,13 +6,13 @@ import numpy as np
 
 from mesh.contracts import Recording
 from segmenter.face import appearance, canonical
-from segmenter.face.crop import Planes
 from segmenter.face.detector import Finder, overlap
 from segmenter.face.mesh import Mesh, MeshModel
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import pose_of, width_of
 from segmenter.face.regions import OVAL
 from segmenter.face.tracks import SampledFace
+from segmenter.frames import Picture
 
 _SAME_FACE = 0.4  # meshes of one frame that share so much (IoU of their boxes) are one face
 
@@ -36,7 +36,7 @@ class FaceReader:
         self._finder = Finder(recording)
         self._mesh = MeshModel(recording)
 
-    def read(self, frame: Planes) -> list[SampledFace]:
+    def read(self, frame: Picture) -> list[SampledFace]:
         """The faces of a frame, the surest first."""
         found: list[SampledFace] = []
         for detection in self._finder.find(frame):

@@ -5,28 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segmenter.frames import TimedPicture
+
 CELLS = 4800  # at most so many cells are looked at
 FRAMES = 150  # and so many frames
-
-
-class PlanesFrame(Protocol):
-    """A decoded frame."""
-
-    @property
-    def index(self) -> int: ...
-    @property
-    def time(self) -> float: ...
-    @property
-    def y(self) -> NDArray[np.uint8]: ...
-    @property
-    def u(self) -> NDArray[np.uint8]: ...
-    @property
-    def v(self) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,12 @@ def _cell_means(plane: NDArray[np.uint8], side: int, rows: int, columns: int) ->
     return means
 
 
-def gather_cells(frames: Iterable[PlanesFrame], shape: tuple[int, int], wanted: range) -> Cells:
+def gather_cells(frames: Iterable[TimedPicture], shape: tuple[int, int], wanted: range) -> Cells:
     """Frames whose index is in `wanted`, reduced to at most `CELLS` square cells.
 
     Parameters
     ----------
-    frames : iterable of PlanesFrame
+    frames : iterable of TimedPicture
     shape : tuple of int
         Height and width of the chroma planes.
     wanted : range

@@ -10,8 +10,8 @@ from typing import Any
 
 from mesh.contracts import Recording
 from mesh.errors import Failure, OutOfMemory
+from segmenter.frames import Picture
 from segmenter.sam3.model import Segmentation
-from segmenter.sam3.pictures import Picture
 from segmenter.sam3.segmenter import Model
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from media.color import chroma_shape
 from mesh.contracts import Recording
 from mesh.errors import MissingWeights, Problem, Unavailable, from_problem
+from segmenter.frames import Picture
 from segmenter.sam3.messages import BrokenMessage, attach, receive, send, share
 from segmenter.sam3.model import Segmentation
-from segmenter.sam3.pictures import Picture
 from segmenter.sam3.settings import Wanted
 from segmenter.sam3.weights import STEPS
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from media.color import chroma_shape
 from mesh.contracts import Recording
 from mesh.errors import BadParameters, OutOfMemory
+from segmenter.frames import Picture
 from segmenter.sam3.instances import without_duplicates
 from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
-from segmenter.sam3.pictures import Picture, pixel_values, shown_box, stored_box, to_chroma
+from segmenter.sam3.pictures import pixel_values, shown_box, stored_box, to_chroma
 from segmenter.sam3.settings import Sam3Settings, Wanted
 from segmenter.sam3.weights import find_weights, fingerprint
 

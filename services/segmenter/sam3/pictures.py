@@ -8,26 +8,16 @@ back to the stored one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from media.color import rgb_from_yuv
 from mesh.contracts import Recording
+from segmenter.frames import Picture
 
 _MIDDLE = 127.5  # SAM 3 takes (rgb / 255 - 0.5) / 0.5
-
-
-class Picture(Protocol):
-    """Planes of yuv420p, 8 bits."""
-
-    @property
-    def y(self) -> NDArray[np.uint8]: ...
-    @property
-    def u(self) -> NDArray[np.uint8]: ...
-    @property
-    def v(self) -> NDArray[np.uint8]: ...
 
 
 def quarter_turns(recording: Recording) -> int:

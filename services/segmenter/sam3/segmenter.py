@@ -15,22 +15,15 @@ from numpy.typing import NDArray
 
 from media.masks import FrameMask
 from mesh.contracts import Recording
+from segmenter.frames import IndexedPicture, Picture
 from segmenter.sam3.carry import Chosen, Keyframe, KeyframeChooser, carry
 from segmenter.sam3.cells import Cell, cells, covering
 from segmenter.sam3.flow import FlowPicture, flow_picture
 from segmenter.sam3.instances import compose, without_specks
 from segmenter.sam3.model import Segmentation
-from segmenter.sam3.pictures import Picture
 from segmenter.sam3.settings import Wanted
 
 HELD_BYTES = 256 << 20  # most bytes of whole pictures that wait for a batch to be full
-
-
-class Frame(Picture, Protocol):
-    """A decoded frame; `media.decode.Frame` is one."""
-
-    @property
-    def index(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ class Sam3Segmenter:
 
     def segment(
         self,
-        frames: Iterable[Frame],
+        frames: Iterable[IndexedPicture],
         times: NDArray[np.float64],
         recording: Recording,
         first: int = 0,
@@ -111,7 +104,7 @@ class Sam3Segmenter:
 
         Parameters
         ----------
-        frames : iterable of Frame
+        frames : iterable of IndexedPicture
             In order, at least those of `segmenter.sam3.cells.support`; others are passed over.
         times : float64[n]
             Of all frames of the clip in seconds, increasing (`media.timeline.frame_times`).
@@ -139,7 +132,7 @@ class Sam3Segmenter:
         wanted = covering(cells(times, self.wanted.cell_seconds), first, stop)
         self.drift, self.keyframes = [], 0
         waiting: list[_Waiting] = []
-        pending: list[tuple[_Waiting, int, Frame]] = []
+        pending: list[tuple[_Waiting, int, IndexedPicture]] = []
         shared: Keyframe | None = None  # the mask of the keyframe that closed one cell and opens the next
         closing = -1
         size = (recording.width, recording.height)
@@ -162,15 +155,15 @@ class Sam3Segmenter:
             waiting = []
 
     def _read(
-        self, frames: Iterable[Frame], times: NDArray[np.float64], wanted: Sequence[Cell], recording: Recording
-    ) -> Iterator[tuple[_Waiting, list[Frame]]]:
+        self, frames: Iterable[IndexedPicture], times: NDArray[np.float64], wanted: Sequence[Cell], recording: Recording
+    ) -> Iterator[tuple[_Waiting, list[IndexedPicture]]]:
         """Each cell with the frames that are its keyframes; of the others little pictures are kept."""
         source = iter(frames)
-        before: tuple[Frame, FlowPicture] | None = None  # the last one that came: a cell's closing keyframe
+        before: tuple[IndexedPicture, FlowPicture] | None = None  # the last one that came: a cell's closing keyframe
         for cell in wanted:
             chooser = KeyframeChooser(self.wanted.keyframes, self.wanted.cell_seconds)
             pictures: list[FlowPicture] = []
-            keys: list[Frame] = []
+            keys: list[IndexedPicture] = []
             for index in cell.frames:
                 if before is None or before[0].index != index:
                     frame = _frame(source, index, recording)
@@ -181,7 +174,7 @@ class Sam3Segmenter:
             span = np.asarray(times[cell.first : cell.closing + 1])
             yield _Waiting(cell, span, pictures, chooser.chosen), keys
 
-    def _fill(self, pending: Sequence[tuple[_Waiting, int, Frame]], recording: Recording) -> None:
+    def _fill(self, pending: Sequence[tuple[_Waiting, int, IndexedPicture]], recording: Recording) -> None:
         wanted = self.wanted
         found = self.model.segment(
             [frame for _, _, frame in pending],
@@ -248,7 +241,7 @@ def _clean(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     return probability
 
 
-def _frame(source: Iterator[Frame], index: int, recording: Recording) -> Frame:
+def _frame(source: Iterator[IndexedPicture], index: int, recording: Recording) -> IndexedPicture:
     for frame in source:
         if frame.index == index:
             if frame.y.shape != (recording.height, recording.width):

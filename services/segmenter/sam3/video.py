@@ -17,10 +17,11 @@ from media.color import chroma_shape
 from media.masks import FrameMask
 from mesh.contracts import Recording
 from mesh.errors import OutOfMemory
+from segmenter.frames import Picture
 from segmenter.sam3.instances import compose, without_specks
 from segmenter.sam3.loading import Tokenizer, choose_device, choose_dtype, load_pretrained, tokens_of
 from segmenter.sam3.model import out_of_memory
-from segmenter.sam3.pictures import Picture, pixel_values, to_chroma
+from segmenter.sam3.pictures import pixel_values, to_chroma
 from segmenter.sam3.settings import Sam3Settings, Wanted
 
 CONDITIONING = 64  # corrected frames whose object pointers are kept, half a minute of 30 frames a second; see `prune`
