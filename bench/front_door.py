@@ -1,4 +1,5 @@
-"""How long one waits at the front door: from the last byte of a 15 s 640x480 recording to its numbers and its clip.
+"""How long one waits at the front door: from the last byte of a 15 s 640x480 recording to its numbers, its
+magnified clip, and everything else (maps, overlay, report).
 
 `python bench/front_door.py`: a warm embedded mesh; the clip goes in by tus, as the page sends it. The first run warms
 the mesh and does not count; of the others the best and the median are said. Since the machine may have other work, the
@@ -59,11 +60,14 @@ def one(mesh: EmbeddedMesh, http: httpx.Client, clip: bytes, truth: float) -> di
     rate = answer.raise_for_status().json()["people"][0]["measurements"]["heart_rate"]
     assert rate["status"] == "ok", rate
     assert abs(rate["value"] - truth) < 2, rate
+    while http.head(file := f"/v1/jobs/{job}/files/magnified.mp4").status_code == 409:
+        time.sleep(0.02)
+    assert len(http.get(file).raise_for_status().content) > 10_000
+    magnified, cpu_magnified = time.monotonic() - began, cpu_seconds(mesh) - cpu
     while (view := http.get(f"/v1/jobs/{job}").json())["state"] not in ENDED:
         time.sleep(0.02)
     assert view["state"] == "succeeded", view
     ended, cpu_ended = time.monotonic() - began, cpu_seconds(mesh) - cpu
-    http.get(f"/v1/jobs/{job}/files/magnified.mp4").raise_for_status()
     stages = {
         stage["stage"]: round(_seconds(stage["started_at"], stage["finished_at"]), 2)
         for stage in view["progress"]
@@ -71,8 +75,8 @@ def one(mesh: EmbeddedMesh, http: httpx.Client, clip: bytes, truth: float) -> di
     }
     http.delete(f"/v1/recordings/{recording}").raise_for_status()
     return {
-        "upload_taken": taken, "measurements": measured, "magnified": ended,
-        "measurements_cpu": cpu_measured, "magnified_cpu": cpu_ended, "stages": stages,
+        "upload_taken": taken, "measurements": measured, "magnified": magnified, "everything": ended,
+        "measurements_cpu": cpu_measured, "magnified_cpu": cpu_magnified, "everything_cpu": cpu_ended, "stages": stages,
     }  # fmt: skip
 
 
@@ -100,7 +104,8 @@ def main() -> int:
         "limits_s": LIMITS_S,
         "stages_of_the_best_run_s": min(runs, key=lambda run: run["magnified"])["stages"],
     }
-    for name in ("upload_taken", "measurements", "magnified", "measurements_cpu", "magnified_cpu"):
+    names = ("measurements", "magnified", "everything")
+    for name in ("upload_taken", *names, *(f"{one}_cpu" for one in names)):
         values = [run[name] for run in runs]
         figures[f"{name}_s"] = {"best": round(min(values), 2), "median": round(statistics.median(values), 2)}
     figures["kept"] = {name: figures[f"{name}_s"]["best"] <= limit for name, limit in LIMITS_S.items()}

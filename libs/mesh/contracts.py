@@ -285,6 +285,13 @@ class Result(Contract):
     disclaimer: str = DISCLAIMER
 
 
+class MagnifiedClip(Contract):
+    """The blob that ends the stage `clip`: the clip is there before the maps are."""
+
+    file: ResultFile | None = Field(default=None, description="None where nothing was magnified")
+    magnification: dict[str, Any] | None = None
+
+
 class ResultIndex(Contract):
     """The blob that ends a job: its files."""
 

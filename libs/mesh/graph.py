@@ -187,13 +187,20 @@ def maps_overlaid(parameters: Parameters) -> bool:
     return parameters.maps and parameters.overlay
 
 
+def _audio(plan: Plan) -> list[Need]:
+    return [("audio", 0)] if plan.recording.audio else []
+
+
+def _clip(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
+    return [("plan", 0), *_audio(plan), *_all(plan, "segment")]
+
+
 def _result(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
-    audio: list[Need] = [("audio", 0)] if plan.recording.audio else []
     mapped: list[Need] = [("maps", 0)] if parameters.maps else []
-    laid_over = _all(plan, "overlay") if maps_overlaid(parameters) else []
+    laid_over = [*_audio(plan), *_all(plan, "overlay")] if maps_overlaid(parameters) else []
     # the first chunk and its mask are what `skin.jpg` and the maps show
-    first: list[Need] = [("plan", 0), ("skin", 0), ("pulse", 0), ("chunk", 0), ("mask", 0)]
-    return [*first, *audio, *mapped, *laid_over, *_all(plan, "segment")]
+    first: list[Need] = [("plan", 0), ("skin", 0), ("pulse", 0), ("clip", 0), ("chunk", 0), ("mask", 0)]
+    return [*first, *mapped, *laid_over]
 
 
 STAGES: dict[str, Stage] = {
@@ -292,18 +299,26 @@ STAGES: dict[str, Stage] = {
             ("pulse", "field"),
             _segment,
         ),
+        Stage("clip", "magnifier", False, (), ("segment",), _clip),
         Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, wanted=maps_wanted),
         Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, wanted=maps_wanted),
         Stage("overlay", "magnifier", True, (), ("maps",), _overlay, wanted=maps_overlaid),
-        Stage("result", "magnifier", False, ("maps", "overlay"), ("segment", "overlay"), _result),
+        Stage("result", "magnifier", False, ("maps", "overlay"), ("clip", "overlay"), _result, version=2),
     )
 }
 DEPTH = {name: depth for depth, name in enumerate(STAGES)}  # order of the table: ancestors first
-MAKER = {"chunk": "split", "audio": "split", "file": "result"} | {s.kind: s.name for s in STAGES.values()}
+MAKER = {"chunk": "split", "audio": "split", "video": "clip", "file": "result"} | {
+    s.kind: s.name for s in STAGES.values()
+}
 
 
 def _ancestry(stage: str) -> set[str]:
     return {stage}.union(*(_ancestry(parent) for parent in STAGES[stage].after))
+
+
+# What people wait for, in this order: the numbers, the magnified clip, all the rest
+AWAITED = ("pulse", "clip", "result")
+TURN = {name: next(k for k, goal in enumerate(AWAITED) if name in _ancestry(goal)) for name in STAGES}
 
 
 @lru_cache(maxsize=4096)
@@ -346,10 +361,11 @@ def failures(job: Job, names: Collection[str]) -> list[BlobName]:
 def missing(
     job: Job, plan: Plan | None, names: Collection[str], width: int = 2, before: str | None = None
 ) -> list[Task]:
-    """Tasks of `job` that can run now and must be queued, deepest stage first, then by index.
+    """Tasks of `job` that can run now and must be queued: what is awaited first, then the deepest stage, then by index.
 
     Pure: calling it again, late, or after lost or repeated events does no harm. Walks back from the result, so
-    it names nothing that the result does not need.
+    it names nothing that the result does not need. What is awaited later (`AWAITED`) gets the part of `width` that a
+    service's tasks for what is awaited sooner leave it: maps do not keep the clip waiting.
 
     Parameters
     ----------
@@ -400,11 +416,14 @@ def missing(
             walk.extend(absent)
         else:
             ready[(stage.name, index)] = inputs
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = {}  # of a stage, and of a service's tasks of one turn
     queued = []
-    for name, index in sorted(ready, key=lambda task: (-DEPTH[task[0]], task[1])):
-        counts[name] = counts.get(name, 0) + 1
-        if counts[name] <= width:
+    for name, index in sorted(ready, key=lambda task: (TURN[task[0]], -DEPTH[task[0]], task[1])):
+        service, turn = STAGES[name].service, TURN[name]
+        sooner = sum(counts.get(f"{service} {earlier}", 0) for earlier in range(turn))
+        if counts.get(name, 0) + sooner < width:
+            for key in (name, f"{service} {turn}"):
+                counts[key] = counts.get(key, 0) + 1
             task = Task(
                 job=job.id,
                 recording=job.recording,

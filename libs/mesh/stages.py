@@ -27,6 +27,11 @@ class Input:
         """All of it."""
         return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
+    @property
+    def empty(self) -> bool:
+        """Whether it has no bytes: how a stage says that there is nothing."""
+        return not (self.source if isinstance(self.source, bytes) else self.source.stat().st_size)
+
     def open(self) -> BinaryIO:
         """A seekable binary file."""
         return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source.open("rb")

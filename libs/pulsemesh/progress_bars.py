@@ -29,7 +29,12 @@ TITLES = {
     "people": "tell people apart",
     "trace": "trace its colour",
     "pulse": "find the pulse",
+    "field": "average patches",
     "segment": "make it visible",
+    "clip": "join the clip",
+    "map": "sum up the maps",
+    "maps": "draw the maps",
+    "overlay": "lay them over the clip",
     "result": "write the results",
 }
 

@@ -16,7 +16,7 @@ from gateway.jobs_api import COMMON
 from gateway.problems import failure_response, responses
 from gateway.ranges import etag_matches, requested_span
 from gateway.state import Gateway, TheGateway, TheJob, gateway_of
-from mesh.contracts import Job, Outcome, Result, ResultFile, ResultIndex
+from mesh.contracts import Job, MagnifiedClip, Outcome, Result, ResultFile, ResultIndex
 from mesh.errors import (
     BadRequest,
     BlobIncomplete,
@@ -78,7 +78,16 @@ async def result_index(gateway: Gateway, job: Job) -> ResultIndex:
 
 
 async def file_of(gateway: Gateway, job: Job, name: str) -> ResultFile:
-    """One file of a job's result; NotFound if it has none of that name, and as `result_index`."""
+    """One file of a job's result; NotFound if it has none of that name, and as `result_index`.
+
+    The magnified clip is there before the job ends: from the end of the stage `clip` on.
+    """
+    if job.outcome is None:
+        with contextlib.suppress(NotFound):
+            content = await gateway.blobs.read(blob_name(job, "clip"))
+            early = MagnifiedClip.model_validate_json(content).file
+            if early is not None and early.name == name:
+                return early
     for entry in (await result_index(gateway, job)).files:
         if entry.name == name:
             return entry
@@ -160,7 +169,10 @@ async def _from_first(gateway: Gateway, name: BlobName, start: int, stop: int) -
     ),
 )
 async def get_file(request: Request, job: TheJob, name: str) -> Response:
-    """Takes `Range` (one range, also from the end), `If-Range` and `If-None-Match`."""
+    """Takes `Range` (one range, also from the end), `If-Range` and `If-None-Match`.
+
+    `magnified.mp4` is there from the end of the stage `clip` on, before the job ends; its `progress` event says when.
+    """
     gateway = gateway_of(request)
     entry = await file_of(gateway, job, name)
     etag = f'"{entry.sha256}"'

@@ -23,7 +23,7 @@ from mesh.telemetry import GatewayMetrics
 
 log = logging.getLogger(__name__)
 
-KEPT_KINDS = frozenset({"result", "file"})  # the rest of a recording is there to make these
+KEPT_KINDS = frozenset({"result", "file", "video"})  # the rest of a recording is there to make these
 ORPHAN_ROUNDS = 10  # every so many rounds what belongs to no job is looked for
 
 

@@ -46,12 +46,12 @@ def build_result(
     )
 
 
-def result_file(task: Task, path: Path) -> ResultFile:
-    """The index entry of a file; its bytes are read in pieces."""
+def result_file(task: Task, path: Path, kind: str = "file") -> ResultFile:
+    """The index entry of a file, whose blob is of `kind`; its bytes are read in pieces."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     end = BlobName.parse(task.output)
-    blob = BlobName(end.recording, "file", end.digest, file_index(path.name))
+    blob = BlobName(end.recording, kind, end.digest, file_index(path.name))
     return ResultFile(
         name=path.name,
         media_type=MEDIA_TYPES[path.suffix],

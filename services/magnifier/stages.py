@@ -1,4 +1,4 @@
-"""Stage handlers of the magnifier: `segment` magnifies and encodes a chunk, `result` joins and reports."""
+"""Stage handlers of the magnifier: `segment` magnifies and encodes a chunk, `clip` joins, `result` reports."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from media.masks import read_masks
 from media.packets import read_header
 from media.pulse_blob import Pulse
 from media.timeline import frame_times
-from mesh.contracts import Plan, ResultIndex, SkinFinding, Task
+from mesh.contracts import MagnifiedClip, Plan, ResultIndex, SkinFinding, Task
 from mesh.errors import NoFrames
 from mesh.names import file_index
 from mesh.parameters import Parameters
 from mesh.stages import Input, Inputs, Output
 from mesh.threads import encoder_threads
 
+CLIP = "magnified.mp4"
 _RECORD = "magnification"  # key of the record in a segment's header
 
 
@@ -76,29 +77,43 @@ def _shown(plan: Plan, parameters: Parameters) -> Plan:
     return side_by_side_plan(plan) if parameters.layout == "side_by_side" else plan
 
 
+def clip(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """The magnified clip as a file, and what was done to it."""
+    plan = Plan.model_validate_json(inputs.one("plan").read())
+    segments = [blob for blob in inputs.of("segment").values() if not blob.empty]
+    made = MagnifiedClip()
+    if segments:
+        path = inputs.scratch / CLIP
+        join(_shown(plan, task.parameters), segments, next(iter(inputs.of("audio").values()), None), path)
+        described = magnification(task, Record.gather(_records(segments)), plan)
+        made = MagnifiedClip(file=result_file(task, path, "video"), magnification=described)
+        yield Output("video", file_index(CLIP), path)
+    yield Output("clip", "0", made.model_dump_json().encode())
+
+
 def result(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """Joins the segments, writes the report's files, and the index that ends the job."""
+    """Writes the report's files, and the index that ends the job."""
     plan = Plan.model_validate_json(inputs.one("plan").read())
     pulse = Pulse.from_bytes(inputs.one("pulse").read())
+    magnified = MagnifiedClip.model_validate_json(inputs.one("clip").read())
     folder = inputs.scratch
-    described = _join(task, plan, inputs, folder / "magnified.mp4")
     write_pulse_csv(pulse, folder / "pulse.csv")
     draw_pulse(pulse, folder / "pulse.png")
     _skin_picture(plan, pulse, inputs, folder / "skin.jpg")
     found = read_maps(inputs)
     mapped = write_maps(found, plan, inputs, folder) if found is not None else []
     summary = maps_summary(found, plan) if found is not None else None
-    report = build_result(task, plan, pulse, described, _skin_finding(inputs), summary)
+    report = build_result(task, plan, pulse, magnified.magnification, _skin_finding(inputs), summary)
     (folder / "result.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
-    names = ["result.json", "pulse.csv", "pulse.png", "skin.jpg"]
-    if described is not None:
-        names.insert(3, "magnified.mp4")
-    names += mapped
-    names.append(write_report(report, folder, names).name)
+    names = ["result.json", "pulse.csv", "pulse.png", "skin.jpg", *mapped]
+    shown = [*names, CLIP] if magnified.file else names
+    names.append(write_report(report, folder, shown).name)
     entries = []
     for name in names:
         entries.append(result_file(task, folder / name))
         yield Output("file", file_index(name), folder / name)
+    if magnified.file:
+        entries.append(magnified.file)
     yield Output("result", "0", ResultIndex(files=entries).model_dump_json().encode())
 
 
@@ -107,23 +122,10 @@ def _skin_finding(inputs: Inputs) -> SkinFinding:
     return SkinFinding(segmenter=said["segmenter"], because=said["because"], model=said.get("model"))
 
 
-def _join(task: Task, plan: Plan, inputs: Inputs, path: Path) -> dict[str, Any] | None:
-    """Write the magnified clip; what was done to it, None where nothing was magnified."""
-    segments = [blob for blob in inputs.of("segment").values() if not _is_empty(blob)]
-    if not segments:
-        return None
-    join(_shown(plan, task.parameters), segments, next(iter(inputs.of("audio").values()), None), path)
-    return magnification(task, Record.gather(_records(segments)), plan)
-
-
 def _records(segments: Iterable[Input]) -> Iterator[dict[str, Any]]:
     for blob in segments:
         with blob.open() as file:
             yield read_header(file).extra[_RECORD]
-
-
-def _is_empty(blob: Input) -> bool:
-    return not (blob.source if isinstance(blob.source, bytes) else blob.source.stat().st_size)
 
 
 def _skin_picture(plan: Plan, pulse: Pulse, inputs: Inputs, path: Path) -> None:

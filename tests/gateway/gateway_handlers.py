@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesh import errors
-from mesh.contracts import Chunk, Grid, Plan, Recording, Result, ResultFile, ResultIndex, Task
+from mesh.contracts import Chunk, Grid, MagnifiedClip, Plan, Recording, Result, ResultFile, ResultIndex, Task
 from mesh.names import BlobName, file_index
 from mesh.stages import Inputs, Output
 
@@ -65,23 +65,33 @@ def stage(task: Task, inputs: Inputs) -> Iterator[Output]:
     yield Output(name.kind, name.index, hashlib.sha256(b"".join(blob.read() for blob in inputs.blobs)).digest())
 
 
+def _file(task: Task, kind: str, name: str, content: bytes) -> ResultFile:
+    return ResultFile(
+        name=name,
+        media_type="application/json" if name.endswith("json") else "video/mp4",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        blob=str(BlobName(task.recording, kind, BlobName.parse(task.output).digest, file_index(name))),
+    )
+
+
+def clip(task: Task, inputs: Inputs) -> Iterator[Output]:
+    """The magnified clip."""
+    _enter(task)
+    yield Output("video", file_index("magnified.mp4"), CLIP)
+    made = MagnifiedClip(file=_file(task, "video", "magnified.mp4", CLIP))
+    yield Output("clip", "0", made.model_dump_json().encode())
+
+
 def result(task: Task, inputs: Inputs) -> Iterator[Output]:
-    """Two files."""
+    """Two files, one of them made before."""
     _enter(task)
     report = Result(
         job=task.job, version="0", recording=_recording(), parameters=task.parameters, people=[], warnings=[]
     )
-    contents = {"result.json": report.model_dump_json().encode(), "magnified.mp4": CLIP}
-    files = []
-    for name, content in contents.items():
-        yield Output("file", file_index(name), content)
-        files.append(
-            ResultFile(
-                name=name,
-                media_type="application/json" if name.endswith("json") else "video/mp4",
-                size=len(content),
-                sha256=hashlib.sha256(content).hexdigest(),
-                blob=str(BlobName(task.recording, "file", BlobName.parse(task.output).digest, file_index(name))),
-            )
-        )
+    content = report.model_dump_json().encode()
+    yield Output("file", file_index("result.json"), content)
+    magnified = MagnifiedClip.model_validate_json(inputs.one("clip").read()).file
+    assert magnified is not None
+    files = [_file(task, "file", "result.json", content), magnified]
     yield Output("result", "0", ResultIndex(files=files).model_dump_json().encode())

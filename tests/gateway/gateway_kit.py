@@ -22,7 +22,8 @@ from gateway.settings import GatewaySettings
 from mesh.graph import STAGES
 from pulsemesh.broker import Broker
 
-HANDLERS = {name: f"gateway_handlers:{name if name in ('split', 'result') else 'stage'}" for name in STAGES}
+OWN = ("split", "clip", "result")  # stages whose handlers do what the real ones do
+HANDLERS = {name: f"gateway_handlers:{name if name in OWN else 'stage'}" for name in STAGES}
 ENDED = ("succeeded", "failed", "cancelled")
 
 

@@ -32,7 +32,7 @@ from pulsemesh.broker import Broker
 
 pytestmark = pytest.mark.mesh
 
-TASKS_OF_A_JOB = 6 + 5 * CHUNKS
+TASKS_OF_A_JOB = 7 + 5 * CHUNKS
 
 
 class Node:

@@ -71,11 +71,11 @@ def test_another_gain_computes_segments_and_result_alone(served: ServedGateway, 
     second = served.ended(answer.json()["id"])
     assert second["state"] == "succeeded"
     new = control.runs(first["recording"]) - before
-    assert sorted(new.elements()) == ["result-0", "segment-0", "segment-1", "segment-2"]
+    assert sorted(new.elements()) == ["clip-0", "result-0", "segment-0", "segment-1", "segment-2"]
     reused = {p["stage"]: p["reused"] for p in second["progress"]}
     assert reused == {
         "split": 1, "skin": 1, "mask": CHUNKS, "people": 1, "trace": CHUNKS, "pulse": 1, "map": CHUNKS,
-        "maps": 1, "overlay": CHUNKS, "segment": 0, "result": 0,
+        "maps": 1, "overlay": CHUNKS, "segment": 0, "clip": 0, "result": 0,
     }  # fmt: skip
     # the same again runs nothing
     third = served.ended(served.again(first["recording"], gain=6).json()["id"])

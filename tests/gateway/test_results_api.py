@@ -42,6 +42,26 @@ def test_a_whole_file(served: ServedGateway, done: dict[str, Any]) -> None:
     assert head.headers["Content-Length"] == str(SIZE)
 
 
+def test_the_clip_is_there_before_the_job_has_ended(served: ServedGateway, control: Control, clip: Path) -> None:
+    control.hold("maps")
+    control.hold("segment")
+    job = served.job(clip, gain=17)["id"]
+    url = f"/v1/jobs/{job}/files/magnified.mp4"
+    until(lambda: served.http.get(f"/v1/jobs/{job}/measurements").status_code != 409)
+    assert served.http.get(url).status_code == 409  # not made yet
+    control.release("segment")
+    until(lambda: served.http.head(url).status_code == 200)
+    assert served.http.get(url).content == CLIP
+    assert served.http.get(url, headers={"Range": "bytes=3-5"}).content == CLIP[3:6]
+    for other in ("result.json", "overlay.mp4"):
+        assert served.http.get(f"/v1/jobs/{job}/files/{other}").status_code == 409
+    assert served.http.get(f"/v1/jobs/{job}/files").status_code == 409
+    assert served.http.get(f"/v1/jobs/{job}").json()["state"] == "processing"
+    control.release("maps")
+    assert served.ended(job)["state"] == "succeeded"
+    assert served.http.get(url).content == CLIP
+
+
 @pytest.mark.parametrize(
     ("range_", "span"),
     [
@@ -96,7 +116,7 @@ def test_files_that_are_not_there(served: ServedGateway, done: dict[str, Any]) -
 def test_a_damaged_file_is_never_short(served: ServedGateway, clip: Path) -> None:
     view = served.ended(served.job(clip)["id"])
     url = f"/v1/jobs/{view['id']}/files/magnified.mp4"
-    parts = served.do(served.runtime.bus.subjects("BLOBS", f"blob.{view['recording']}.p.file.>"))
+    parts = served.do(served.runtime.bus.subjects("BLOBS", f"blob.{view['recording']}.p.video.>"))
     served.do(served.runtime.bus.purge("BLOBS", min(subject for subject in parts if subject.endswith(".0"))))
     answer = served.http.get(url)
     assert answer.status_code == 503

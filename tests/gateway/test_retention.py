@@ -78,7 +78,7 @@ def test_uploads_go_first_then_results(served: ServedGateway, clip: Path) -> Non
     assert served.blobs(recording) == whole
     sweep(1.5)
     left = {name.split("/")[1] for name in served.blobs(recording)}
-    assert left == {"result", "file"}
+    assert left == {"result", "file", "video"}
     assert lost not in served.do(served.runtime.bus.subjects("BLOBS", f"blob.{recording}.>"))
     assert served.http.get(f"/v1/jobs/{first['id']}/files/magnified.mp4").content == CLIP
     answer = served.again(recording)

@@ -46,7 +46,7 @@ def concatenate(task: Task, inputs: Inputs) -> Iterable[Output]:
 
 
 def handlers(**special: Handler) -> dict[str, Handler]:
-    names = ("skin", "mask", "people", "trace", "pulse", "segment", "map", "maps", "overlay", "result")
+    names = ("skin", "mask", "people", "trace", "pulse", "segment", "clip", "map", "maps", "overlay", "result")
     return {"split": split, **dict.fromkeys(names, concatenate), **special}
 
 
@@ -67,10 +67,10 @@ async def test_a_job_runs_to_its_result(workers: int) -> None:
     await executor.run(job())
     assert sorted(set(ran)) == sorted(handlers())
     once = len(ran)
-    assert once == 6 + 5 * CHUNKS
+    assert once == 7 + 5 * CHUNKS
     assert await executor.store.read(blob_name(job(), "result"))
     await executor.run(job(gain=3))
-    assert ran[once:] == ["segment"] * CHUNKS + ["result"]
+    assert ran[once:] == ["segment"] * CHUNKS + ["clip", "result"]
     executor.close()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.contracts import Chunk, Grid, Job, Outcome, Plan, Recording, Task
-from mesh.graph import DEPTH, MAKER, STAGES, blob_name, digest, failure_name, failures, missing
+from mesh.graph import DEPTH, MAKER, STAGES, TURN, blob_name, digest, failure_name, failures, missing
 from mesh.names import BlobName
 from mesh.parameters import Parameters
 
@@ -78,7 +78,7 @@ def test_every_job_ends_with_each_task_run_once(chunks: int, seconds: float, aud
     assert str(blob_name(job, "result")) in names
     outputs = [t.output for t in ran]
     assert len(set(outputs)) == len(outputs)
-    assert len(ran) == 6 + 5 * chunks
+    assert len(ran) == 7 + 5 * chunks
     assert missing(job, plan, names) == []
 
 
@@ -117,7 +117,7 @@ def test_any_order_loss_and_repetition_of_events_leads_to_the_same_end(
 
 @given(chunks=st.integers(1, 12), width=st.integers(1, 6), done=st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
-def test_width_bounds_each_stage_and_the_deepest_comes_first(chunks: int, width: int, done) -> None:  # type: ignore[no-untyped-def]
+def test_width_bounds_each_stage_and_what_is_awaited_sooner_comes_first(chunks: int, width: int, done) -> None:  # type: ignore[no-untyped-def]
     job, plan = make_job(), make_plan(chunks)
     names = upload(job)
     while tasks := missing(job, known(job, plan, names), names, width):
@@ -125,8 +125,13 @@ def test_width_bounds_each_stage_and_the_deepest_comes_first(chunks: int, width:
             of_stage = [t.index for t in tasks if t.stage == stage]
             assert len(of_stage) <= width
             assert of_stage == sorted(of_stage)
-        depths = [DEPTH[t.stage] for t in tasks]
-        assert depths == sorted(depths, reverse=True)
+        order = [(TURN[t.stage], -DEPTH[t.stage]) for t in tasks]
+        assert order == sorted(order)
+        for task in tasks:  # what is awaited later takes no place of a service that is needed sooner
+            service = STAGES[task.stage].service
+            mine = [t for t in tasks if STAGES[t.stage].service == service and TURN[t.stage] <= TURN[task.stage]]
+            sooner = [t for t in mine if TURN[t.stage] < TURN[task.stage]]
+            assert len(sooner) < width
         names |= run(done.choice(tasks), plan)
 
 
@@ -135,7 +140,7 @@ def test_another_gain_reuses_everything_but_segments_and_result() -> None:
     names, _ = undisturbed(job, plan, upload(job))
     again = make_job(gain=20.0).model_copy(update={"id": "job_2"})
     _, ran = undisturbed(again, plan, names)
-    assert [t.stage for t in ran] == ["segment"] * 4 + ["result"]
+    assert [t.stage for t in ran] == ["segment"] * 4 + ["clip", "result"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +245,8 @@ def test_only_what_the_result_needs_is_made() -> None:
     """Traces that expired are not made again when the pulse is there."""
     job, plan = make_job(), make_plan(3)
     names, _ = undisturbed(job, plan, upload(job))
-    names = {n for n in names if "/trace/" not in n and "/segment/" not in n and "/result/" not in n}
+    gone = ("/trace/", "/segment/", "/clip/", "/result/")
+    names = {n for n in names if not any(kind in n for kind in gone)}
     stages = {t.stage for t in missing(job, plan, names, width=9)}
     assert stages == {"segment"}
 

@@ -143,7 +143,9 @@ def test_what_two_jobs_share_is_not_removed_with_one() -> None:
     names = {str(upload_name("rec")): START}
     run(first, plan, names, 0)
     own = {name for name in names if any(name.startswith(p + "/") for p in unused(first, [second]))}
-    assert own == {str(blob_name(first, "segment", k)) for k in range(2)} | {str(blob_name(first, "result"))}
+    assert own == {str(blob_name(first, "segment", k)) for k in range(2)} | {
+        str(blob_name(first, kind)) for kind in ("clip", "result")
+    }
     assert unused(first, [first]) == set()
     assert unused(first, []) == uses(first)
     assert all(any(name.startswith(p + "/") for p in uses(first)) for name in names)

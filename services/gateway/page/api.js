@@ -143,6 +143,11 @@ class Api {
     return (await this.request(path, { signal })).blob();
   }
 
+  /** Bytes of a file. */
+  async size(path, signal) {
+    return Number((await this.request(path, { method: "HEAD", signal })).headers.get("Content-Length"));
+  }
+
   /** An address for what cannot send a header, such as a video: as it is, or a signed link where a token is needed. */
   async address(path) {
     if (!this.token) return path;

@@ -4,7 +4,7 @@ import { h, icon } from "./dom.js";
 
 const NAMES = {
   split: "Cut", skin: "Find skin", mask: "Mark skin", people: "Who is who", trace: "Read colour", pulse: "Find pulse",
-  field: "Pulse fields", segment: "Magnify", map: "Map the pulse", maps: "Draw maps", overlay: "Map as video",
+  field: "Pulse fields", segment: "Magnify", clip: "Join clip", map: "Map the pulse", maps: "Draw maps", overlay: "Map as video",
   result: "Put together",
 };
 

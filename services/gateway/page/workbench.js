@@ -11,6 +11,7 @@ import { SkinView } from "./skin_view.js";
 import { Stages } from "./stages.js";
 import { Upload } from "./tus.js";
 
+const CLIP = "magnified.mp4";
 const IN_MEMORY = 256 << 20; // bytes of a clip that is fetched whole: it then plays and jumps without delay
 
 export class Workbench {
@@ -116,6 +117,7 @@ export class Workbench {
     this.#clip = this.#recording = this.#upload = this.#job = null;
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = null;
+    this.#played = null;
     this.skin.close();
     this.compare.hide();
     this.outcome.clear();
@@ -196,6 +198,7 @@ export class Workbench {
         answered = true;
         this.#answerEarly(view.id, following.signal);
       }
+      if (type === "progress" && data.stage === "clip" && data.done) this.#showEarly(view, following.signal);
     }, following.signal);
     if (following.signal.aborted) return;
     this.stages.end(last);
@@ -218,20 +221,49 @@ export class Workbench {
 
   #shown = null;
 
+  /** The clip is there before the maps. What goes wrong here is told by the result. */
+  async #showEarly(view, signal) {
+    const href = `/v1/jobs/${view.id}/files/${CLIP}`;
+    try {
+      const size = await api.size(href, signal);
+      if (signal.aborted || this.#shown === view.id) return;
+      await this.#play({ href, size }, view.parameters, signal);
+    } catch {
+      // nothing was magnified, or the result says it again
+    }
+  }
+
+  /** Play the magnified clip beside the original, once a job however often it is asked for. */
+  #play(clip, parameters, signal) {
+    if (this.#played?.href === clip.href) return this.#played.shown;
+    const shown = this.#open(clip, parameters, signal);
+    const playing = (this.#played = { href: clip.href, shown });
+    shown.catch(() => {
+      if (this.#played === playing) this.#played = null;
+    });
+    return shown;
+  }
+
+  async #open({ href, size }, parameters, signal) {
+    const address = size < IN_MEMORY ? URL.createObjectURL(await api.blob(href, signal)) : await api.address(href);
+    if (this.#address) URL.revokeObjectURL(this.#address);
+    this.#address = address.startsWith("blob:") ? address : null;
+    const original = this.#clip && (await this.#clip.readable) && parameters.layout !== "side_by_side" ? this.#clip.url : null;
+    this.compare.show(original, address);
+    this.tabs.hidden = !this.#clip;
+    this.showTab("compare");
+  }
+
+  #played = null;
+
   async #showResult(id, signal) {
     const [result, files] = await Promise.all([api.result(id), api.files(id)]);
     if (signal.aborted) return;
     this.#shown = id;
     await this.outcome.show(id, result, files);
-    const clip = files.find(({ name }) => name === "magnified.mp4");
+    const clip = files.find(({ name }) => name === CLIP);
     if (clip) {
-      const address = clip.size < IN_MEMORY ? URL.createObjectURL(await api.blob(clip.href, signal)) : await api.address(clip.href);
-      if (this.#address) URL.revokeObjectURL(this.#address);
-      this.#address = address.startsWith("blob:") ? address : null;
-      const original = this.#clip && (await this.#clip.readable) && result.parameters.layout !== "side_by_side" ? this.#clip.url : null;
-      this.compare.show(original, address);
-      this.tabs.hidden = !this.#clip;
-      this.showTab("compare");
+      await this.#play(clip, result.parameters, signal);
     } else {
       this.compare.hide();
       this.tabs.hidden = true;

@@ -14,7 +14,7 @@ from media.decode import frames
 from media.join import join
 from media.timeline import frame_times
 from mesh.contracts import Maps, Measurement, PersonMapSummary, Plan
-from mesh.stages import Input, Inputs
+from mesh.stages import Inputs
 
 WARNING = f"Relative pulsatile amplitude, not blood flow: it depends on light, skin and compression as well. {NEEDLE}"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP file can name
@@ -45,15 +45,11 @@ def write_maps(found: RecordingMaps, plan: Plan, inputs: Inputs, folder: Path) -
     names = [path.name for path in draw_maps(found, (frame.y, frame.u, frame.v), plan.recording, folder)]
     write_arrays(found, plan, folder / "maps.npz")
     names.append("maps.npz")
-    segments = [blob for blob in inputs.of("overlay").values() if not _is_empty(blob)]
+    segments = [blob for blob in inputs.of("overlay").values() if not blob.empty]
     if segments:
         join(plan, segments, next(iter(inputs.of("audio").values()), None), folder / "overlay.mp4")
         names.append("overlay.mp4")
     return names
-
-
-def _is_empty(blob: Input) -> bool:
-    return not (blob.source if isinstance(blob.source, bytes) else blob.source.stat().st_size)
 
 
 def write_arrays(found: RecordingMaps, plan: Plan, path: Path) -> None:
