@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
-from magnifier.maps.cells import CellBox, Plane8, pooled
+from magnifier.maps.cells import CellBox, Plane8, block_sums, pooled
 from media.masks import Transform
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ def _pull(
 
 
 def canonical_sums(
-    luma: NDArray[np.uint16], u: Plane8, v: Plane8, skin: Plane8, transform: Transform, box: CellBox
+    y: Plane8, u: Plane8, v: Plane8, skin: Plane8, transform: Transform, box: CellBox
 ) -> NDArray[np.float32]:
     """`cells.cell_sums` of skin that moves: each place of the skin is counted in the same cell in every frame.
 
@@ -64,8 +64,10 @@ def canonical_sums(
 
     Parameters
     ----------
-    luma, u, v, skin : uint16 or uint8[h, w]
+    y, u, v : uint8[h, w]
         As for `cells.cell_sums`.
+    skin : uint8[h, w]
+        1 is skin, 0 is not; at chroma resolution.
     transform : 2 rows of 3 floats
         Luma pixels of the picture to canonical coordinates; can be inverted.
     box : CellBox
@@ -79,7 +81,7 @@ def canonical_sums(
     y0, y1, x0, x1 = box.samples
     weights = skin.astype(np.float32)
     found = np.empty((4, box.count), np.float32)
-    for row, plane in enumerate((weights, luma * weights, u * weights, v * weights)):
+    for row, plane in enumerate((weights, block_sums(y) * weights, u * weights, v * weights)):
         here = _pull(plane, back, (y0, x0), (y1 - y0, x1 - x0), 1)
         found[row] = pooled(here, box.side // 2).ravel()
     return found

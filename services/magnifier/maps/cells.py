@@ -119,21 +119,21 @@ def union(boxes: list[CellBox]) -> CellBox:
     return CellBox(boxes[0].side, row, column, rows, columns)
 
 
-def luma_sums(y: Plane8) -> NDArray[np.uint16]:
-    """Y summed over the 2x2 pixels of each chroma sample; the last row or column of an odd size counts twice.
+def block_sums(plane: Plane8) -> NDArray[np.uint16]:
+    """Sums over 2x2 samples; the last row or column of an odd size counts twice.
 
     Parameters
     ----------
-    y : uint8[H, W]
+    plane : uint8[h, w]
 
     Returns
     -------
-    uint16[ceil(H / 2), ceil(W / 2)]
+    uint16[ceil(h / 2), ceil(w / 2)]
         0-1020.
     """
-    if y.shape[0] % 2 or y.shape[1] % 2:
-        y = np.pad(y, ((0, y.shape[0] % 2), (0, y.shape[1] % 2)), mode="edge")
-    pairs = np.ascontiguousarray(y).view(np.uint16)  # two neighbours in one number: twice as fast as strides
+    if plane.shape[0] % 2 or plane.shape[1] % 2:
+        plane = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge")
+    pairs = np.ascontiguousarray(plane).view(np.uint16)  # two neighbours in one number: twice as fast as strides
     sums = pairs & np.uint16(255)
     sums += pairs >> np.uint16(8)
     total: NDArray[np.uint16] = sums[0::2] + sums[1::2]
@@ -157,7 +157,13 @@ def pooled(plane: NDArray[Any], step: int) -> NDArray[Any]:
     """
     while step > 1:
         rows = plane[0::2] + plane[1::2]
-        plane = rows[:, 0::2] + rows[:, 1::2]
+        if rows.dtype == np.uint16:
+            pairs = rows.view(np.uint32)  # as in `block_sums`
+            sums = pairs & np.uint32(0xFFFF)
+            sums += pairs >> np.uint32(16)
+            plane = sums.astype(np.uint16)
+        else:
+            plane = rows[:, 0::2] + rows[:, 1::2]
         step //= 2
     return plane
 
@@ -177,17 +183,46 @@ def cut(plane: NDArray[Any], box: CellBox) -> NDArray[Any]:
     return np.pad(found, ((0, down), (0, right))) if down or right else found
 
 
-def cell_sums(luma: NDArray[np.uint16], u: Plane8, v: Plane8, skin: Plane8, box: CellBox) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class SkinCells:
+    """The skin of a frame in a box of cells.
+
+    Attributes
+    ----------
+    box : CellBox
+    inside : uint8[h, w]
+        1 where a chroma sample of the box is skin, 0 where it is not.
+    counts : float32[cells]
+        Samples of skin.
+    """
+
+    box: CellBox
+    inside: Plane8
+    counts: NDArray[np.float32]
+
+
+def skin_cells(skin: Plane8, box: CellBox) -> SkinCells:
+    """The skin of a frame in a box of cells.
+
+    Parameters
+    ----------
+    skin : uint8[h, w]
+        1 is skin, 0 is not.
+    box : CellBox
+    """
+    inside = np.ascontiguousarray(cut(skin, box))
+    counts = pooled(inside.astype(np.uint16), box.side // 2).astype(np.float32)
+    return SkinCells(box, inside, counts.ravel())
+
+
+def cell_sums(y: Plane8, u: Plane8, v: Plane8, skin: SkinCells) -> NDArray[np.float32]:
     """Counts and sums of one frame over the skin of each cell.
 
     Parameters
     ----------
-    luma : uint16[h, w]
-        As of `luma_sums`.
-    u, v : uint8[h, w]
-    skin : uint8[h, w]
-        1 is skin, 0 is not.
-    box : CellBox
+    y : uint8[H, W]
+    u, v : uint8[ceil(H / 2), ceil(W / 2)]
+    skin : SkinCells
 
     Returns
     -------
@@ -195,13 +230,19 @@ def cell_sums(luma: NDArray[np.uint16], u: Plane8, v: Plane8, skin: Plane8, box:
         Chroma samples of skin, sum of Y over their pixels (`LUMA_SAMPLES` each), of U and of V: whole numbers below
         2^24, so exact.
     """
+    box, inside = skin.box, skin.inside
     step = box.side // 2
-    inside = cut(skin, box).astype(np.uint16)
+    y0, y1, x0, x1 = box.samples
+    luma = block_sums(y[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
+    down, across = inside.shape[0] - luma.shape[0], inside.shape[1] - luma.shape[1]
+    if down or across:
+        luma = np.pad(luma, ((0, down), (0, across)))
+    luma *= inside
     wide = np.uint16 if 1020 * step * step <= 0xFFFF else np.uint32
     found = np.empty((4, box.count), np.float32)
-    found[0] = pooled(inside, step).ravel()
-    planes: tuple[NDArray[Any], ...] = (luma, u, v)
-    for row, plane in enumerate(planes, start=1):
+    found[0] = skin.counts
+    found[1] = pooled(luma.astype(wide, copy=False), step).ravel()
+    for row, plane in enumerate((u, v), start=2):
         masked = cut(plane, box) * inside
-        found[row] = pooled(masked if wide is np.uint16 else masked.astype(wide), step).ravel()
+        found[row] = (pooled(block_sums(masked).astype(wide, copy=False), step // 2) if step > 1 else masked).ravel()
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from magnifier.maps.canonical import canonical_sums
 from magnifier.maps.cells import (
     LUMA_SAMPLES,
     CellBox,
+    SkinCells,
     box_around,
     cell_side,
     cell_sums,
-    luma_sums,
     patch_cells,
     pooled,
+    skin_cells,
     union,
     whole_box,
 )
@@ -105,16 +107,16 @@ def _boxes(plan: Plan, people: list[PersonWaves], masks: MaskReader, first: int,
     if masks.canonical is not None:
         return {person.id: whole_box(*masks.canonical, side) for person in people}
     seen: dict[str, NDArray[np.uint8]] = {}
+    before: tuple[list[int], NDArray[np.uint8]] | None = None
     for number, mask in enumerate(masks.frames()):
-        for person in people:
-            label = label_at(person.spans, first + number)
-            if not label:
-                continue
-            skin = skin_of(mask.labels, label)
-            if person.id in seen:
-                np.maximum(seen[person.id], skin, out=seen[person.id])
-            else:
-                seen[person.id] = skin
+        labels = [label_at(person.spans, first + number) for person in people]
+        if before is not None and before[0] == labels and np.array_equal(before[1], mask.labels):
+            continue
+        before = labels, mask.labels
+        for person, label in zip(people, labels, strict=True):
+            if label:
+                skin = skin_of(mask.labels, label)
+                seen[person.id] = np.maximum(seen[person.id], skin) if person.id in seen else skin
     boxes = {name: box_around(skin, side) for name, skin in seen.items()}
     return {name: box for name, box in boxes.items() if box is not None}
 
@@ -134,14 +136,22 @@ class _Series:
         self._many = patch_cells(box.side)
         self._shape = box.shape
         self._full = (box.side * self._many) ** 2 // LUMA_SAMPLES
+        self._counts: NDArray[np.float32] | None = None
+        self._share = np.empty(0, np.float32)
         self.rows: list[NDArray[np.float32]] = []
 
     def add(self, sums: NDArray[np.float32]) -> None:
-        count, y, u, v = (pooled(plane.reshape(self._shape), self._many) for plane in sums)
         y_weight, u_weight, v_weight = self._green
-        known = np.maximum(count, 1)
-        green = (y_weight / LUMA_SAMPLES * y + u_weight * u + v_weight * v) / known + self._offset
-        self.rows.append(np.where(2 * count >= self._full, green, np.float32(np.nan)))
+        cells = (y_weight / LUMA_SAMPLES) * sums[1]
+        cells += u_weight * sums[2]
+        cells += v_weight * sums[3]
+        if self._counts is None or not np.array_equal(self._counts, sums[0]):
+            self._counts = sums[0]
+            count = pooled(sums[0].reshape(self._shape), self._many)
+            # what most of a patch's skin is missing from has no level
+            self._share = np.where(2 * count >= self._full, 1 / np.maximum(count, 1), np.float32(np.nan))
+        green = pooled(cells.reshape(self._shape), self._many) * self._share
+        self.rows.append(green + self._offset)
 
 
 def sum_chunk(
@@ -173,36 +183,58 @@ def sum_chunk(
     first = plan.chunks[index].first
     side = map_cell_side(plan, masks.canonical, cell)
     boxes = _boxes(plan, people, masks, first, side)
-    people = [person for person in people if person.id in boxes]
-    found = {person.id: PersonSums(boxes[person.id], canonical=masks.canonical is not None) for person in people}
-    locks = {person.id: LockIn(boxes[person.id]) for person in people}
-    series = {person.id: _Series(plan, boxes[person.id]) for person in people}
-    last: dict[str, tuple[int, NDArray[np.float32]]] = {}
+    summed = [_Person(plan, p, boxes[p.id], timed[p.id], masks.canonical) for p in people if p.id in boxes]
     times = frame_times(plan)
     for frame, mask in _paired(frames, masks, first):
-        luma = luma_sums(frame.y)
-        for person in people:
-            name, here = person.id, timed[person.id]
-            assert here is not None
-            if not here.span[0] <= times[frame.index] < here.span[1]:
-                continue
-            sums = _person_cells(luma, frame, mask, label_at(person.spans, frame.index), boxes[name], masks.canonical)
-            if name in last:
-                locks[name].add(int(here.segment[frame.index]), here.design[frame.index], sums)
-            else:
-                found[name].edges[frame.index] = sums
-                locks[name].start_after(sums)
-            last[name] = (frame.index, sums)
-            found[name].frames.append(frame.index)
-            series[name].add(sums)
-    for name, one in found.items():
-        if name not in last:
-            continue
-        locks[name].flush()
-        one.segments = locks[name].segments
-        one.edges[last[name][0]] = last[name][1]
-        one.series = np.stack(series[name].rows)
-    return {name: one for name, one in found.items() if name in last}
+        for one in summed:
+            if one.timing.span[0] <= times[frame.index] < one.timing.span[1]:
+                one.add(frame, mask)
+    return {one.person.id: one.finish() for one in summed if one.found.frames}
+
+
+class _Person:
+    """Adds up one person's skin, frame by frame."""
+
+    def __init__(
+        self, plan: Plan, person: PersonWaves, box: CellBox, timed: Timing | None, canonical: tuple[int, int] | None
+    ) -> None:
+        assert timed is not None
+        self.person, self.timing = person, timed
+        self.found = PersonSums(box, canonical=canonical is not None)
+        self._lock, self._series = LockIn(box), _Series(plan, box)
+        self._last = np.empty((4, 0), np.float32)
+        self._skin: tuple[NDArray[np.uint8], SkinCells] | None = None  # seldom changes from frame to frame
+
+    def add(self, frame: Frame, mask: FrameMask) -> None:
+        sums = self._sums(frame, mask, label_at(self.person.spans, frame.index))
+        if self.found.frames:
+            self._lock.add(int(self.timing.segment[frame.index]), self.timing.design[frame.index], sums)
+        else:
+            self.found.edges[frame.index] = sums
+            self._lock.start_after(sums)
+        self._last = sums
+        self.found.frames.append(frame.index)
+        self._series.add(sums)
+
+    def finish(self) -> PersonSums:
+        self._lock.flush()
+        self.found.segments = self._lock.segments
+        self.found.edges[self.found.frames[-1]] = self._last
+        self.found.series = np.stack(self._series.rows)
+        return self.found
+
+    def _sums(self, frame: Frame, mask: FrameMask, label: int) -> NDArray[np.float32]:
+        """Sums over the cells in one frame; 0 where the frame does not show the person, or not where."""
+        box = self.found.box
+        transform = frame_instance(mask, label) if label else None
+        if not label or (self.found.canonical and transform is None):
+            return np.zeros((4, box.count), np.float32)
+        skin = skin_of(mask.labels, label)
+        if transform is not None and self.found.canonical:
+            return canonical_sums(frame.y, frame.u, frame.v, skin, transform, box)
+        if self._skin is None or not np.array_equal(self._skin[0], skin):
+            self._skin = skin, skin_cells(skin, box)
+        return cell_sums(frame.y, frame.u, frame.v, self._skin[1])
 
 
 def _paired(frames: Iterable[Frame], masks: MaskReader, first: int) -> Iterator[tuple[Frame, FrameMask]]:
@@ -216,19 +248,6 @@ def _paired(frames: Iterable[Frame], masks: MaskReader, first: int) -> Iterator[
             number += 1
         number += 1
         yield frame, mask
-
-
-def _person_cells(
-    luma: NDArray[np.uint16], frame: Frame, mask: FrameMask, label: int, box: CellBox, canonical: tuple[int, int] | None
-) -> NDArray[np.float32]:
-    """Sums over a person's cells in one frame; 0 where the frame does not show them, or not where."""
-    transform = frame_instance(mask, label) if label else None
-    if not label or (canonical is not None and transform is None):
-        return np.zeros((4, box.count), np.float32)
-    skin = skin_of(mask.labels, label)
-    if transform is None or canonical is None:
-        return cell_sums(luma, frame.u, frame.v, skin, box)
-    return canonical_sums(luma, frame.u, frame.v, skin, transform, box)
 
 
 def sums_to_bytes(sums: dict[str, PersonSums]) -> bytes:
@@ -268,10 +287,7 @@ def sums_from_bytes(data: bytes) -> dict[str, PersonSums]:
     found = {}
     for number, entry in enumerate(header["people"]):
         segments = {
-            segment: SegmentSums(
-                arrays[f"{number}.products.{segment}"].astype(np.float64),
-                arrays[f"{number}.moments.{segment}"].astype(np.float64),
-            )
+            segment: SegmentSums(arrays[f"{number}.products.{segment}"], arrays[f"{number}.moments.{segment}"])
             for segment in entry["segments"]
         }
         edges = {frame: arrays[f"{number}.edge.{frame}"] for frame in entry["edges"]}
@@ -306,18 +322,22 @@ class Gathered:
         before: tuple[int, NDArray[np.float32]] | None = None
         series = []
         many = patch_cells(box.side)
+        shared = {name for a, b in pairwise(self._parts) for name in a.segments.keys() & b.segments.keys()}
         for part in self._parts:
             place = part.box.place_in(box)
             for segment, sums in part.segments.items():
-                _add_to(total.segments.setdefault(segment, SegmentSums.empty(box.count)), sums, part.box, box)
+                if part.box == box and segment not in shared and segment not in total.segments:
+                    total.segments[segment] = sums  # the usual case: nothing to add
+                else:
+                    _add_to(total.segments, segment, sums, part.box, box)
             first, last = min(part.edges), max(part.edges)
-            seam = LockIn(box, total.segments)
+            joining = int(self._timing.segment[first])
+            seam = LockIn(box)
             if before is not None and before[0] == first - 1:
                 seam.start_after(before[1])
-            seam.add(
-                int(self._timing.segment[first]), self._timing.design[first], _placed(part.edges[first], part.box, box)
-            )
+            seam.add(joining, self._timing.design[first], _placed(part.edges[first], part.box, box))
             seam.flush()
+            _add_to(total.segments, joining, seam.segments[joining], box, box)
             before = (last, _placed(part.edges[last], part.box, box))
             total.frames += part.frames
             whole = np.full((len(part.frames), box.rows // many, box.columns // many), np.nan, np.float32)
@@ -336,7 +356,15 @@ def _placed(sums: NDArray[np.float32], box: CellBox, whole: CellBox) -> NDArray[
     return result.reshape(4, whole.count)
 
 
-def _add_to(total: SegmentSums, sums: SegmentSums, box: CellBox, whole: CellBox) -> None:
+def _add_to(totals: dict[int, SegmentSums], segment: int, sums: SegmentSums, box: CellBox, whole: CellBox) -> None:
+    """Add a segment's sums over a box to those over the whole."""
+    total = totals.get(segment)
+    if total is None:
+        total = totals[segment] = SegmentSums.empty(whole.count)
+    elif total.products.dtype != np.float64:  # as it came from a blob
+        total = totals[segment] = SegmentSums(total.products.astype(np.float64), total.moments.astype(np.float64))
     rows, columns_ = box.place_in(whole)
     for mine, theirs in ((total.products, sums.products), (total.moments, sums.moments)):
-        mine.reshape(*whole.shape, *mine.shape[1:])[rows, columns_] += theirs.reshape(*box.shape, *theirs.shape[1:])
+        mine.reshape(*mine.shape[:-1], *whole.shape)[..., rows, columns_] += theirs.reshape(
+            *theirs.shape[:-1], *box.shape
+        )

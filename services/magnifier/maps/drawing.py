@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from magnifier.maps.canonical import drawn_back
 from magnifier.maps.cells import CellBox, Plane8
 from magnifier.maps.fields import LEAST_QUALITY_DB, MOST_DELAY_ERROR_S
-from magnifier.maps.figure import Figure, Line, Scale, draw
+from magnifier.maps.figure import Backdrop, Figure, Line, Scale, draw
 from magnifier.maps.person_maps import PersonMaps, RecordingMaps
 from magnifier.maps.vessels import WEAK
 from media.color import rgb_from_yuv
 from mesh.contracts import Recording
 
+_THREADS = 2
 NEEDLE = "It guides the eye; it is no guide for a needle and shows no vessel directly."
 _TITLES = {
     "amplitude": "Relative pulsatile amplitude",
@@ -170,14 +172,17 @@ def figures(
     shape = planes[1].shape
     flat = (shape[0], shape[1])
     skin = turned(np.nan_to_num(on_picture(maps, "skin", flat)) > 0.5, recording)
+    backdrop = Backdrop(picture, skin)
     pixels = (recording.width if recording.rotation % 180 == 0 else recording.height) / picture.shape[1]
     for name, file in FILES.items():
         values = turned(on_picture(maps, name, flat), recording)
-        scale, lines, hatched = _scale(name, values), [], skin
-        if name == "vessel_score":  # only what stands out: the rest is skin, not refused
+        candidates = name == "vessel_score"
+        scale, lines = _scale(name, values), []
+        if candidates:  # only what stands out: the rest is skin, not refused
             values = np.where(np.abs(values) >= WEAK, values, np.float32(np.nan))
-            lines, hatched = _lines(maps), np.zeros_like(skin)
-        yield file, Figure(_TITLES[name], _caption(name, maps), picture, values, hatched, scale, pixels, lines)
+            lines = _lines(maps)
+        caption = _caption(name, maps)
+        yield file, Figure(_TITLES[name], caption, backdrop, values, scale, pixels, lines, hatched=not candidates)
 
 
 def _square_pixels(picture: NDArray[np.uint8], recording: Recording) -> NDArray[np.uint8]:
@@ -199,8 +204,8 @@ def draw_maps(
     maps: RecordingMaps, planes: tuple[Plane8, Plane8, Plane8], recording: Recording, folder: Path
 ) -> list[Path]:
     """Draw every map into a folder; the paths of the pictures."""
-    paths = []
-    for file, figure in figures(maps, planes, recording):
-        draw(figure, folder / file)
-        paths.append(folder / file)
+    drawn = dict(figures(maps, planes, recording))
+    paths = [folder / file for file in drawn]
+    with ThreadPoolExecutor(_THREADS) as pool:  # resizing and packing leave the interpreter's lock alone
+        list(pool.map(draw, drawn.values(), paths))
     return paths

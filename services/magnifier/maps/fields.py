@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magnifier.maps.cells import CellBox
-from magnifier.maps.harmonics import Beats, beats, coefficients, delays, jackknife_error, pulse_colour, smoothed
+from magnifier.maps.harmonics import (
+    Beats,
+    beats,
+    coefficients,
+    complex_amplitudes,
+    delays,
+    jackknife_error,
+    pulse_colour,
+    smoothed,
+)
 from magnifier.maps.lockin import Equations
 
 Floats = NDArray[np.float64]
@@ -84,38 +93,33 @@ def fields(
     Fields or None
         None where there are fewer than `LEAST_GROUPS` segments, or no skin.
     """
-    colours = equations.level @ rgb.T + offset
+    shape = equations.box.shape
+    colours = np.nan_to_num(rgb @ equations.level + offset[:, None]).reshape(3, *shape)
     side = equations.box.side
     margin = -(-MARGIN_PX // side)
-    smooth = smoothed(equations, np.nan_to_num(colours[:, 1]), smooth_px / side, margin)
-    if len(smooth.matrix) < LEAST_GROUPS or not smooth.seen.any():
+    smooth = smoothed(equations, colours[1].ravel(), smooth_px / side, margin)
+    if smooth.matrix.shape[1] < LEAST_GROUPS or not smooth.seen.any():
         return None
     skin = smooth.seen
     found = beats(smooth, pulse_colour(smooth, rgb))
-    size, error = np.abs(found.amplitude[..., 0]), found.error[..., 0]
+    size, error = np.abs(found.amplitude[0]), found.error[0]
     quality = np.where(skin, 20 * np.log10(np.maximum(size, 1e-12) / np.maximum(error, 1e-12)), np.nan)
-    whole = found.amplitude[skin].mean(axis=0)
-    weights = 1 / np.maximum(np.median(found.error[skin] ** 2, axis=0), 1e-24)
+    whole = found.amplitude[:, skin].mean(axis=1)
+    weights = 1 / np.maximum(np.median(found.error[:, skin] ** 2, axis=1), 1e-24)
     delay = delays(found.amplitude, whole, weights, rate_hz)
-    references = found.left_out[:, skin].mean(axis=1)[:, None, None, :]
+    references = found.left_out[:, :, skin].mean(axis=2)[:, :, None, None]
     late = delays(found.left_out, references, weights, rate_hz)
     # delays are angles: differences to the estimate of all, brought into half a beat
     half = 0.5 / rate_hz
     late_error = jackknife_error((late - delay + half) % (2 * half) - half)
     sure = skin & (quality >= LEAST_QUALITY_DB)
     timed = sure & (late_error <= MOST_DELAY_ERROR_S)
-    level_of_green = np.nan_to_num(colours[:, 1]).reshape(skin.shape)
     # noise makes a modulus too large: E|z|^2 = |a|^2 + error^2
     amplitude = np.sqrt(np.maximum(size**2 - error**2, 0))
-    phase = found.amplitude[..., 0] / np.maximum(size, 1e-300)
-    total = smooth.matrix.sum(axis=0)
-    every = np.stack([coefficients(total, smooth.moments[..., c, :].sum(axis=0)) for c in range(3)])
-    colour = np.einsum("ic,cyxj->iyxj", rgb, every)
-    relative = -(colour[..., 0] - 1j * colour[..., 1])
-    channels = np.empty((3, *skin.shape))
-    for channel in range(3):
-        level = np.maximum(np.nan_to_num(colours[:, channel]).reshape(skin.shape), 1.0)
-        channels[channel] = (relative[channel] * np.conj(phase)).real * level_of_green / level
+    phase = found.amplitude[0] / np.maximum(size, 1e-300)
+    every = coefficients(smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2))
+    relative = complex_amplitudes(every)[0]
+    channels = np.tensordot(rgb, (relative * np.conj(phase)).real, 1) * colours[1] / np.maximum(colours, 1.0)
     nothing = np.nan
     return Fields(
         box=equations.box,

@@ -59,6 +59,43 @@ class Line:
     dashed: bool = False
 
 
+class Backdrop:
+    """The frame that all maps of a recording are drawn over, made ready once.
+
+    Parameters
+    ----------
+    picture : uint8[h, w, 3]
+        The frame as it is shown.
+    skin : bool[h', w']
+        Where there is skin: without a value it is hatched.
+
+    Attributes
+    ----------
+    picture : uint8[h, w, 3]
+    size : tuple of int
+        Width and height in a figure, px.
+    skin : bool[height, width]
+    paper : float32[height, width, 3]
+        The frame in pale grey.
+    shade : float32[height, width, 1]
+        What colours are multiplied with, so that the picture's shading stays visible through them.
+    """
+
+    def __init__(self, picture: Picture, skin: NDArray[np.bool_]) -> None:
+        from PIL import Image
+
+        self.picture = picture
+        height, width = picture.shape[:2]
+        zoom = _LONG_SIDE / max(width, height)
+        self.size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
+        resized = np.asarray(Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS))
+        grey = resized.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        self.skin: NDArray[np.bool_] = _resized(skin, self.size) > 0.5
+        self.paper: NDArray[np.float32] = np.repeat((0.75 * grey + 20)[..., None], 3, axis=2)
+        usual = float(grey[self.skin].mean()) if self.skin.any() else 128.0
+        self.shade = np.clip(1 + 0.35 * (grey - usual) / 128, 0.6, 1.25).astype(np.float32)[..., None]
+
+
 @dataclass(frozen=True)
 class Figure:
     """What is drawn.
@@ -66,26 +103,25 @@ class Figure:
     Attributes
     ----------
     title, caption : str
-    picture : uint8[h, w, 3]
-        The frame as it is shown.
+    backdrop : Backdrop
     values : float32[h', w']
         The map over it, any resolution; NaN where there is none.
-    skin : bool[h', w']
-        Where there is skin: without a value it is hatched.
     scale : Scale
     pixels : float
-        Luma pixels of the recording a pixel of `picture`.
+        Luma pixels of the recording a pixel of the picture.
     lines : list of Line
+    hatched : bool
+        Whether skin without a value is hatched.
     """
 
     title: str
     caption: str
-    picture: Picture
+    backdrop: Backdrop
     values: NDArray[np.float32]
-    skin: NDArray[np.bool_]
     scale: Scale
     pixels: float = 1.0
     lines: list[Line] = field(default_factory=list)
+    hatched: bool = True
 
 
 def nice_ticks(low: float, high: float, wanted: int = 6) -> list[float]:
@@ -113,28 +149,27 @@ def _resized(values: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float32]
     return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
 
 
-def composed(figure: Figure, size: tuple[int, int]) -> Picture:
-    """Picture and map at a size (width, height): grey where there is no map, hatched skin where it was refused."""
-    from PIL import Image
-
-    picture = np.asarray(Image.fromarray(figure.picture).resize(size, Image.Resampling.LANCZOS)).astype(np.float32)
-    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+def composed(figure: Figure) -> Picture:
+    """Picture and map: grey where there is no map, hatched skin where it was refused."""
+    backdrop, size = figure.backdrop, figure.backdrop.size
     known = np.isfinite(figure.values)
     weight = _resized(known, size)
     value = _resized(np.where(known, figure.values, 0), size) / np.maximum(weight, 1e-6)
-    skin = _resized(figure.skin, size)
-    base = 0.75 * grey + 20
-    result = np.repeat(base[..., None], 3, axis=2)
-    y, x = np.mgrid[: size[1], : size[0]]
-    stripes = ((x + y) % 9 < 2) & (skin > 0.5) & (weight < 0.5)
-    result[stripes] = 0.45 * result[stripes] + 0.55 * np.array(_MASKED, np.float32)
-    colour = painted(value, figure.scale.low, figure.scale.high, figure.scale.colours).astype(np.float32)
-    # the picture's shading stays visible through the colours
-    usual = float(grey[skin > 0.5].mean()) if (skin > 0.5).any() else 128.0
-    shade = np.clip(1 + 0.35 * (grey - usual) / 128, 0.6, 1.25)
-    alpha = _OPAQUE * np.clip((weight - 0.4) / 0.2, 0, 1)[..., None]
-    result += alpha * (colour * shade[..., None] - result)
-    return np.clip(result + 0.5, 0, 255).astype(np.uint8)
+    result = backdrop.paper.copy()
+    if figure.hatched:
+        y, x = np.ogrid[: size[1], : size[0]]
+        stripes = ((x + y) % 9 < 2) & backdrop.skin & (weight < 0.5)
+        result[stripes] = 0.45 * result[stripes] + 0.55 * np.array(_MASKED, np.float32)
+    rows, columns = (np.flatnonzero((weight > 0.4).any(axis=axis)) for axis in (1, 0))
+    if rows.size:
+        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        colour = painted(value[box], figure.scale.low, figure.scale.high, figure.scale.colours).astype(np.float32)
+        colour *= backdrop.shade[box]
+        colour -= result[box]
+        colour *= np.float32(_OPAQUE) * np.clip((weight[box] - np.float32(0.4)) / np.float32(0.2), 0, 1)[..., None]
+        result[box] += colour
+    result += np.float32(0.5)
+    return np.clip(result, 0, 255, out=result).astype(np.uint8)
 
 
 def draw(figure: Figure, path: Path) -> None:
@@ -147,9 +182,7 @@ def draw(figure: Figure, path: Path) -> None:
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    height, width = figure.picture.shape[:2]
-    zoom = _LONG_SIDE / max(width, height)
-    size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
+    size, width = figure.backdrop.size, figure.backdrop.picture.shape[1]
     text, small, large = (ImageFont.load_default(points) for points in (21, 17, 30))
     margin, bar = 34, 30
     right = 190
@@ -160,8 +193,8 @@ def draw(figure: Figure, path: Path) -> None:
     canvas = Image.new("RGB", (canvas_width, foot + 24 * len(lines) + margin - 8), _PAPER)
     pen = ImageDraw.Draw(canvas)
     pen.text((margin, margin - 8), figure.title, font=large, fill=_INK)
-    canvas.paste(Image.fromarray(composed(figure, size)), (margin, top))
-    scale = zoom / figure.pixels
+    canvas.paste(Image.fromarray(composed(figure)), (margin, top))
+    scale = size[0] / width / figure.pixels
     for line in figure.lines:
         _draw_line(pen, line, [(margin + x * scale, top + y * scale) for x, y in line.points], text)
     _draw_bar(canvas, pen, figure.scale, (margin + size[0] + 30, top, bar, size[1]), text, small)

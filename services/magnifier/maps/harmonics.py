@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, gaussian_filter
 
-from magnifier.maps.lockin import HARMONICS, Equations
+from magnifier.maps.elimination import solved, triangle
+from magnifier.maps.lockin import CHANNELS, PAIRS, WAVES, Equations
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -24,8 +25,9 @@ class Smooth:
 
     Attributes
     ----------
-    matrix : float64[groups, rows, columns, 4, 4]
-    moments : float64[groups, rows, columns, 3, 4]
+    matrix : float64[PAIRS, groups, rows, columns]
+        Upper triangles by rows.
+    moments : float64[WAVES, CHANNELS, groups, rows, columns]
         Of Y, U and V in parts of the level of green.
     seen : bool[rows, columns]
         Cells that are skin themselves.
@@ -41,7 +43,7 @@ def seen_cells(equations: Equations) -> NDArray[np.bool_]:
     total = equations.weight.sum(axis=0)
     if not (total > 0).any():
         return np.zeros(len(total), bool)
-    known: NDArray[np.bool_] = np.isfinite(equations.level[:, 0]) & (total >= 0.25 * np.median(total[total > 0]))
+    known: NDArray[np.bool_] = np.isfinite(equations.level[0]) & (total >= 0.25 * np.median(total[total > 0]))
     return known
 
 
@@ -66,16 +68,17 @@ def smoothed(equations: Equations, green: Floats, sigma: float, margin: int = 0)
     count = len(equations.matrix)
     group = np.arange(count) * min(GROUPS, count) // max(count, 1)
     groups = int(group[-1]) + 1 if count else 0
-    waves = 2 * HARMONICS
-    matrix: Floats = np.zeros((groups, *shape, waves, waves))
-    moments: Floats = np.zeros((groups, *shape, 3, waves))
+    matrix: Floats = np.zeros((PAIRS, groups, *shape))
+    moments: Floats = np.zeros((WAVES, CHANNELS, groups, *shape))
     scale = np.where(seen, 1 / np.where(seen, green, 1), 0.0)
-    for row in range(count):
-        matrix[group[row]] += (equations.matrix[row] * seen[:, None, None]).reshape(*shape, waves, waves)
-        moments[group[row]] += (equations.moments[row] * scale[:, None, None]).reshape(*shape, 3, waves)
+    for number in range(groups):
+        mine = slice(*np.searchsorted(group, (number, number + 1)))
+        matrix[:, number] = (equations.matrix[mine].sum(axis=0) * seen).reshape(PAIRS, *shape)
+        summed = equations.moments[mine].sum(axis=0).swapaxes(0, 1) * scale
+        moments[:, :, number] = summed.reshape(WAVES, CHANNELS, *shape)
     if sigma > 0:
-        for plane in (*matrix, *moments):
-            gaussian_filter(plane, (sigma, sigma, 0, 0), output=plane, mode="constant", truncate=3)
+        for plane in (*matrix.reshape(-1, *shape), *moments.reshape(-1, *shape)):
+            gaussian_filter(plane, sigma, output=plane, mode="constant", truncate=3)
     return Smooth(matrix, moments, skin)
 
 
@@ -84,26 +87,28 @@ def coefficients(matrix: Floats, moments: Floats) -> Floats:
 
     Parameters
     ----------
-    matrix : float64[..., 4, 4]
-    moments : float64[..., 4]
+    matrix : float64[PAIRS, ...]
+    moments : float64[WAVES, ..., ...]
+        Axes beyond those of the matrix come after the first.
 
     Returns
     -------
-    float64[..., 4]
+    float64[WAVES, ..., ...]
         0 where a cell holds no news.
     """
-    trace = np.trace(matrix, axis1=-2, axis2=-1)
-    ridge = np.where(trace > 0, 1e-9 * trace, 1.0)[..., None, None] * np.eye(matrix.shape[-1])
-    found: Floats = np.asarray(np.linalg.solve(matrix + ridge, moments[..., None])[..., 0], np.float64)
-    return found
+    diagonal = triangle(WAVES).diagonal()
+    matrix = np.array(matrix)
+    trace = matrix[diagonal].sum(axis=0)
+    matrix[diagonal] += np.where(trace > 0, 1e-9 * trace, 1.0)
+    return solved(matrix, moments)
 
 
 def complex_amplitudes(found: Floats) -> Complex:
-    """Complex amplitude of each harmonic, blood up: complex128[..., HARMONICS].
+    """Complex amplitude of each harmonic, blood up: complex128[HARMONICS, ...] from float64[WAVES, ...].
 
     C cos(h phi) + S sin(h phi) is the real part of (C - iS) exp(i h phi); more blood is darker.
     """
-    result: Complex = -(found[..., 0::2] - 1j * found[..., 1::2])
+    result: Complex = -(found[0::2] - 1j * found[1::2])
     return result
 
 
@@ -124,18 +129,21 @@ def pulse_colour(smooth: Smooth, rgb: Floats) -> Floats:
     float64[3]
         Of the whole skin the weighted pulse is as large as that of green.
     """
-    seen = smooth.seen
-    matrix = smooth.matrix[:, seen]
-    moments = smooth.moments[:, seen]
-    whole = matrix.sum(axis=(0, 1))
-    mean = np.stack([coefficients(whole, moments[:, :, c].sum(axis=(0, 1))) for c in range(3)])
-    amplitude = complex_amplitudes(mean)[:, 0]
+    total, moments = smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2)
+    mean = coefficients(total[:, smooth.seen].sum(axis=1), moments[:, :, smooth.seen].sum(axis=2))
+    amplitude = complex_amplitudes(mean)[0]
     turn = np.conj(amplitude[0]) / max(abs(amplitude[0]), 1e-300)
     signature = (amplitude * turn).real
-    total = matrix.sum(axis=0)
-    own = np.stack([coefficients(total, moments[:, :, c].sum(axis=0)) for c in range(3)], axis=1)
-    left = moments - np.einsum("gnij,ncj->gnci", matrix, own)
-    covariance = np.einsum("gnci,gndi->cd", left, left)
+    own = coefficients(total, moments) * smooth.seen
+    place = triangle(WAVES)
+    covariance, part = np.zeros((CHANNELS, CHANNELS)), np.empty(own.shape[1:])
+    for number in range(smooth.matrix.shape[1]):
+        for row in range(WAVES):
+            left = smooth.moments[row, :, number] * smooth.seen
+            for column in range(WAVES):
+                left -= np.multiply(smooth.matrix[place[row, column], number], own[column], out=part)
+            flat = left.reshape(CHANNELS, -1)
+            covariance += flat @ flat.T
     covariance = (1 - _SHRINK) * covariance + _SHRINK * np.diag(np.diag(covariance))
     covariance += 1e-9 * max(np.trace(covariance), 1e-30) * np.eye(3)
     weights = np.linalg.solve(covariance, signature)
@@ -152,10 +160,10 @@ class Beats:
 
     Attributes
     ----------
-    amplitude : complex128[rows, columns, HARMONICS]
+    amplitude : complex128[HARMONICS, rows, columns]
         In parts of the level.
-    left_out : complex128[groups, rows, columns, HARMONICS]
-    error : float64[rows, columns, HARMONICS]
+    left_out : complex128[HARMONICS, groups, rows, columns]
+    error : float64[HARMONICS, rows, columns]
         Standard error: root of the summed variances of real and imaginary part.
     """
 
@@ -164,23 +172,26 @@ class Beats:
     error: Floats
 
 
-def jackknife_error(left_out: NDArray[Any]) -> Floats:
+def jackknife_error(left_out: NDArray[Any], axis: int = 0) -> Floats:
     """Standard error from estimates that each left out one group of n (Tukey 1958; Efron and Stein 1981).
 
     Parameters
     ----------
-    left_out : float or complex[groups, ...]
+    left_out : float or complex[..., groups, ...]
+    axis : int
+        Of the groups.
 
     Returns
     -------
     float64[...]
         NaN for fewer than two groups.
     """
-    count = len(left_out)
+    count = left_out.shape[axis]
+    off = left_out - left_out.mean(axis=axis, keepdims=True)
     if count < 2:
-        return np.full(left_out.shape[1:], np.nan)
-    spread = np.abs(left_out - left_out.mean(axis=0)) ** 2
-    error: Floats = np.sqrt((count - 1) / count * spread.sum(axis=0))
+        return np.full(off.sum(axis=axis).shape, np.nan)
+    spread = off.real**2 + off.imag**2
+    error: Floats = np.sqrt((count - 1) / count * spread.sum(axis=axis))
     return error
 
 
@@ -193,16 +204,11 @@ def beats(smooth: Smooth, colour: Floats) -> Beats:
     colour : float64[3]
         Weights of Y, U, V.
     """
-    moments = np.einsum("gyxcj,c->gyxj", smooth.moments, colour)
-    matrix_all, moments_all = smooth.matrix.sum(axis=0), moments.sum(axis=0)
+    moments = np.tensordot(colour, smooth.moments, (0, 1))
+    matrix_all, moments_all = smooth.matrix.sum(axis=1), moments.sum(axis=1)
     whole = complex_amplitudes(coefficients(matrix_all, moments_all))
-    left = np.stack(
-        [
-            complex_amplitudes(coefficients(matrix_all - matrix, moments_all - moment))
-            for matrix, moment in zip(smooth.matrix, moments, strict=True)
-        ]
-    )
-    return Beats(whole, left, jackknife_error(left))
+    left = complex_amplitudes(coefficients(matrix_all[:, None] - smooth.matrix, moments_all[:, None] - moments))
+    return Beats(whole, left, jackknife_error(left, axis=1))
 
 
 def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: float) -> Floats:
@@ -213,8 +219,9 @@ def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: flo
 
     Parameters
     ----------
-    amplitude : complex128[..., HARMONICS]
-    reference : complex128[HARMONICS], or broadcastable
+    amplitude : complex128[HARMONICS, ...]
+    reference : complex128[HARMONICS, ...]
+        Broadcastable to `amplitude`.
     weights : float64[HARMONICS]
     rate_hz : float
 
@@ -223,13 +230,13 @@ def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: flo
     float64[...]
         Seconds, positive is later; within half a beat.
     """
-    cross = weights * amplitude * np.conj(reference)
-    order = np.arange(1, cross.shape[-1] + 1)
-    angle = np.angle(cross[..., 0])
+    first, second = (w * a * np.conj(r) for w, a, r in zip(weights, amplitude, reference, strict=True))
+    angle = np.angle(first)
     for _ in range(4):  # Newton's method from the fundamental's phase
-        turned = cross * np.exp(-1j * order * angle[..., None])
-        slope = (order * turned.imag).sum(axis=-1)
-        bend = (order**2 * turned.real).sum(axis=-1)
+        turn = np.cos(angle) - 1j * np.sin(angle)
+        here, there = first * turn, second * (turn * turn)
+        slope = here.imag + 2 * there.imag
+        bend = here.real + 4 * there.real
         step = np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
         angle = angle + np.clip(step, -0.3, 0.3)
     found: Floats = -angle / (2 * np.pi * rate_hz)

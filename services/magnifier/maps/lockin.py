@@ -16,12 +16,14 @@ little weight. On x264 clips that halves the error of delays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from magnifier.maps.cells import LUMA_SAMPLES, CellBox
+from magnifier.maps.elimination import eliminate, triangle
 
 Floats = NDArray[np.float64]
 
@@ -30,9 +32,12 @@ COLUMNS = BASELINE + 2 * HARMONICS
 CHANNELS = 3  # Y, U, V
 _UPPER = np.triu_indices(COLUMNS)
 PRODUCTS = len(_UPPER[0])
+WAVES = 2 * HARMONICS
+PAIRS = WAVES * (WAVES + 1) // 2  # of waves: upper triangle
 COPIED = 0.1  # weight of a sample that equals the one before it
 _LEVEL = np.float32(128)  # taken off before 32-bit sums
-_BATCH = 32
+_BATCH = 32  # frames a matrix product
+_BLOCK = 2048  # cells whose normal equations stay in the cache
 
 
 def segment_seconds(duration_s: float, rate_hz: float) -> float:
@@ -79,37 +84,45 @@ class SegmentSums:
 
     Attributes
     ----------
-    products : float64[cells, PRODUCTS]
+    products : float[PRODUCTS, cells]
         Weighted products of regressors, upper triangle by rows.
-    moments : float64[cells, CHANNELS, COLUMNS]
+    moments : float[CHANNELS, COLUMNS, cells]
         Weighted products of levels (less 128) and regressors.
     """
 
-    products: Floats
-    moments: Floats
+    products: NDArray[Any]
+    moments: NDArray[Any]
 
     @classmethod
     def empty(cls, cells: int) -> SegmentSums:
         """Nothing summed."""
-        return cls(np.zeros((cells, PRODUCTS)), np.zeros((cells, CHANNELS, COLUMNS)))
+        return cls(np.zeros((PRODUCTS, cells)), np.zeros((CHANNELS, COLUMNS, cells)))
 
 
-@dataclass
 class LockIn:
     """Adds frames to the normal equations of the cells of a box.
 
-    Frames come in order; each is compared with the one before it, to see which samples are mere copies.
+    Frames come in order; each is compared with the one before it, to see which samples are mere copies. They are
+    collected in the order that a matrix product wants, some tens at a time.
 
-    Attributes
+    Parameters
     ----------
     box : CellBox
-    segments : dict of int to SegmentSums
+    segments : dict of int to SegmentSums, optional
+        What is added to.
     """
 
-    box: CellBox
-    segments: dict[int, SegmentSums] = field(default_factory=dict)
-    _before: NDArray[np.float32] | None = None
-    _waiting: list[tuple[int, Floats, NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=list)
+    def __init__(self, box: CellBox, segments: dict[int, SegmentSums] | None = None) -> None:
+        self.box = box
+        self.segments: dict[int, SegmentSums] = {} if segments is None else segments
+        self._before: NDArray[np.float32] | None = None
+        self._weights = np.empty((_BATCH, box.count), np.float32)
+        self._levels = np.empty((CHANNELS, _BATCH, box.count), np.float32)
+        self._design = np.empty((_BATCH, COLUMNS), np.float32)
+        self._waiting, self._segment = 0, 0
+        # of the counts of skin that came last: they seldom change
+        self._counts: NDArray[np.float32] | None = None
+        self._counted = self._share = self._grey = np.empty(0, np.float32)
 
     def start_after(self, sums: NDArray[np.float32]) -> None:
         """Name the frame before the first, whose samples may be repeated."""
@@ -124,36 +137,47 @@ class LockIn:
         design : float64[COLUMNS]
             Its row of `columns`.
         sums : float32[4, cells]
-            As of `cells.cell_sums`. Cells of which less than half is skin do not count.
+            As of `cells.cell_sums`; not to be changed afterwards. Cells of which less than half is skin do not count.
         """
-        full = self.box.side * self.box.side // LUMA_SAMPLES
-        weights = np.where(2 * sums[0] >= full, np.float32(1), np.float32(0))
-        if self._before is not None:
-            copied = (sums[1] == self._before[1]) & (sums[0] == self._before[0])
-            weights[copied] *= np.float32(COPIED)
-        if self._waiting and (self._waiting[0][0] != segment or len(self._waiting) == _BATCH):
+        if self._waiting and (self._segment != segment or self._waiting == _BATCH):
             self.flush()
-        self._waiting.append((segment, design, sums, weights))
-        self._before = sums
+        counts = sums[0]
+        same = self._counts is not None and np.array_equal(counts, self._counts)
+        if not same:
+            full = self.box.side * self.box.side // LUMA_SAMPLES
+            self._counts = counts
+            self._counted = (2 * counts >= full).astype(np.float32)
+            self._share = 1 / np.maximum(counts, 1)
+            self._grey = _LEVEL * counts
+        row = self._waiting
+        weights = self._weights[row]
+        if self._before is None:
+            weights[:] = self._counted
+        else:
+            copied = sums[1] == self._before[1]
+            if not same:
+                copied &= counts == self._before[0]
+            np.multiply(copied, np.float32(COPIED - 1), out=weights)
+            weights += np.float32(1)
+            weights *= self._counted
+        share = weights * self._share
+        np.subtract(sums[1], LUMA_SAMPLES * self._grey, out=self._levels[0, row])
+        np.subtract(sums[2:], self._grey, out=self._levels[1:, row])
+        self._levels[:, row] *= share
+        self._design[row] = design
+        self._segment, self._waiting, self._before = segment, row + 1, sums
 
     def flush(self) -> None:
         """Bring the sums up to date."""
         if not self._waiting:
             return
-        segment = self._waiting[0][0]
-        total = self.segments.setdefault(segment, SegmentSums.empty(self.box.count))
-        design = np.stack([row for _, row, _, _ in self._waiting]).astype(np.float32)
-        products = design[:, _UPPER[0]] * design[:, _UPPER[1]]
-        weights = np.stack([w for _, _, _, w in self._waiting])
-        total.products += weights.T @ products
-        counts = np.maximum(np.stack([s[0] for _, _, s, _ in self._waiting]), 1)
+        total = self.segments.setdefault(self._segment, SegmentSums.empty(self.box.count))
+        design = self._design[: self._waiting]
+        total.products += (design[:, _UPPER[0]] * design[:, _UPPER[1]]).T @ self._weights[: self._waiting]
         for channel in range(CHANNELS):
-            levels = np.stack([s[1 + channel] for _, _, s, _ in self._waiting])
-            levels /= counts * np.float32(LUMA_SAMPLES) if channel == 0 else counts
-            levels -= _LEVEL
-            levels *= weights
-            total.moments[:, channel] += levels.T @ design
-        self._waiting.clear()
+            moments = design.T @ self._levels[channel, : self._waiting]
+            total.moments[channel] += moments / LUMA_SAMPLES if channel == 0 else moments
+        self._waiting = 0
 
 
 @dataclass(frozen=True)
@@ -163,9 +187,10 @@ class Equations:
     Attributes
     ----------
     box : CellBox
-    matrix : float64[segments, cells, 2 HARMONICS, 2 HARMONICS]
-    moments : float64[segments, cells, CHANNELS, 2 HARMONICS]
-    level : float64[cells, CHANNELS]
+    matrix : float64[segments, PAIRS, cells]
+        Upper triangles by rows.
+    moments : float64[segments, CHANNELS, WAVES, cells]
+    level : float64[CHANNELS, cells]
         Mean stored level; NaN where nothing was seen.
     weight : float64[segments, cells]
         Sum of the weights of the frames.
@@ -196,29 +221,25 @@ def without_baseline(box: CellBox, segments: dict[int, SegmentSums]) -> Equation
         A segment of a cell that has too few frames is 0 in all of them.
     """
     order = sorted(segments)
-    waves = 2 * HARMONICS
-    matrix = np.zeros((len(order), box.count, waves, waves))
-    moments = np.zeros((len(order), box.count, CHANNELS, waves))
-    weight = np.zeros((len(order), box.count))
-    level = np.zeros((box.count, CHANNELS))
+    matrix = np.empty((len(order), PAIRS, box.count))
+    moments = np.empty((len(order), CHANNELS, WAVES, box.count))
+    weight = np.empty((len(order), box.count))
+    level = np.zeros((CHANNELS, box.count))
+    diagonal = triangle(COLUMNS).diagonal()[:BASELINE]
     for row, name in enumerate(order):
         sums = segments[name]
-        level += sums.moments[:, :, 0]
-        weight[row] = sums.products[:, 0]
-        enough = np.flatnonzero(weight[row] >= _LEAST_WEIGHT)
-        if not enough.size:
-            continue
-        whole = np.empty((len(enough), COLUMNS, COLUMNS))
-        whole[:, _UPPER[0], _UPPER[1]] = sums.products[enough]
-        whole[:, _UPPER[1], _UPPER[0]] = sums.products[enough]
-        right = sums.moments[enough]
-        # a hair of ridge: samples may all lie in one half of a segment
-        base = whole[:, :BASELINE, :BASELINE] + 1e-6 * weight[row, enough, None, None] * np.eye(BASELINE)
-        cross = whole[:, :BASELINE, BASELINE:]
-        taken = np.linalg.solve(base, np.concatenate([cross, right[:, :, :BASELINE].swapaxes(1, 2)], axis=2))
-        across = cross.swapaxes(1, 2)
-        matrix[row, enough] = whole[:, BASELINE:, BASELINE:] - across @ taken[:, :, :waves]
-        moments[row, enough] = right[:, :, BASELINE:] - (across @ taken[:, :, waves:]).swapaxes(1, 2)
+        weight[row] = sums.products[0]
+        level += sums.moments[:, 0]
+        for start in range(0, box.count, _BLOCK):
+            here = slice(start, start + _BLOCK)
+            products = sums.products[:, here].astype(np.float64)
+            right = sums.moments[:, :, here].swapaxes(0, 1).astype(np.float64)
+            enough = products[0] >= _LEAST_WEIGHT
+            # a hair of ridge: samples may all lie in one half of a segment
+            products[diagonal] += np.where(enough, 1e-6 * products[0], 1.0)
+            eliminate(products, right, BASELINE)
+            matrix[row, :, here] = products[-PAIRS:] * enough
+            moments[row, :, :, here] = right[BASELINE:].swapaxes(0, 1) * enough
     total = weight.sum(axis=0)
     seen = np.where(total > 0, total, np.nan)
-    return Equations(box, matrix, moments, level / seen[:, None] + float(_LEVEL), weight)
+    return Equations(box, matrix, moments, level / seen + float(_LEVEL), weight)

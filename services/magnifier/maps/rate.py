@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft
 from scipy.signal import detrend
 
 Floats = NDArray[np.float64]
@@ -38,23 +39,36 @@ def patch_rates(series: Floats, sampling_hz: float, band_hz: tuple[float, float]
     if not known.size:
         return rate, chance
     count = len(series)
-    steady = detrend(series[:, known], axis=0) * np.hanning(count)[:, None]
-    coarse = np.abs(np.fft.rfft(steady, axis=0)) ** 2
+    steady = np.ascontiguousarray((detrend(series[:, known], axis=0) * np.hanning(count)[:, None]).T)
+    double = np.abs(rfft(steady, 2 * count)) ** 2
+    coarse = double[:, ::2]
     frequency = np.fft.rfftfreq(count, 1 / sampling_hz)
     inside = (frequency >= band_hz[0]) & (frequency <= band_hz[1])
     independent = max(int(inside.sum() * 2 / 3), 2)
-    fine = np.abs(np.fft.rfft(steady, _PADDED * count, axis=0)) ** 2
-    fine_hz = np.fft.rfftfreq(_PADDED * count, 1 / sampling_hz)
-    within = np.flatnonzero((fine_hz >= band_hz[0]) & (fine_hz <= band_hz[1]))
-    top = np.clip(within[fine[within].argmax(axis=0)], 1, len(fine_hz) - 2)
-    at = np.arange(len(known))
-    before, middle, after = (fine[top + step, at] for step in (-1, 0, 1))
+    double_hz = np.fft.rfftfreq(2 * count, 1 / sampling_hz)
+    within = np.flatnonzero((double_hz >= band_hz[0]) & (double_hz <= band_hz[1]))
+    start = within[double[:, within].argmax(axis=1)] * (_PADDED // 2)
+    step_hz = sampling_hz / (_PADDED * count)
+    low, high = np.ceil(band_hz[0] / step_hz - 1e-9), np.floor(band_hz[1] / step_hz + 1e-9)
+    top, power = np.empty(len(known)), np.empty((3, len(known)))
+    # the many frequencies of a padded transform only where the few have their top: most patches share it
+    for place in np.unique(start):
+        mine = np.flatnonzero(start == place)
+        near = place + np.arange(-_PADDED // 2 - 1, _PADDED // 2 + 2)
+        waves = np.exp(-2j * np.pi / (_PADDED * count) * np.outer(near, np.arange(count)))
+        parts = [w @ steady[mine].T for w in (waves.real, waves.imag)]
+        fine = parts[0] ** 2 + parts[1] ** 2
+        allowed = np.flatnonzero((near >= low) & (near <= high))
+        best = np.clip(allowed[fine[allowed].argmax(axis=0)], 1, len(near) - 2)
+        top[mine] = near[best]
+        power[:, mine] = fine[best + np.array([[-1], [0], [1]]), np.arange(len(mine))]
+    before, middle, after = power
     bend = before - 2 * middle + after
     shift = np.divide(before - after, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
-    total = coarse[inside].sum(axis=0)
+    total = coarse[:, inside].sum(axis=1)
     # the window spreads a line over three ordinates of weights 1/4, 1, 1/4
     share = np.clip(np.divide(middle * 1.5, total, out=np.zeros_like(total), where=total > 0), 0, 1)
     chance[known] = np.minimum(independent * (1 - share) ** (independent - 1), 1.0)
     sure = chance[known] < _SIGNIFICANT
-    rate[known] = np.where(sure, (top + np.clip(shift, -0.5, 0.5)) * fine_hz[1], np.nan)
+    rate[known] = np.where(sure, (top + np.clip(shift, -0.5, 0.5)) * step_hz, np.nan)
     return rate, chance

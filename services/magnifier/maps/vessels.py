@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, label, maximum_filter
-from scipy.signal import fftconvolve
 
 from magnifier.maps.fields import Fields
 
@@ -133,14 +133,37 @@ class _Lines:
     width: Floats
 
 
-def _lines(strength: Floats, earliness: Floats, inside: Bools, inflation: tuple[Floats, Floats], side: int) -> _Lines:
+class _Filters:
+    """Line filters for maps of one size, as they are in the domain of frequency."""
+
+    def __init__(self, shape: tuple[int, int], side: int) -> None:
+        kernels = {wide: line_kernels(side, wide) for wide in WIDTHS_PX}
+        reach = max(k.shape[0] // 2 for k in kernels[max(WIDTHS_PX)])
+        self._shape = shape
+        self._size = tuple(next_fast_len(max(n + reach, 2 * reach + 1), real=True) for n in shape)
+        self._spectra = {}
+        for wide, lines in kernels.items():
+            half = lines[0].shape[0] // 2
+            placed = np.zeros((len(lines), *self._size))
+            placed[:, : 2 * half + 1, : 2 * half + 1] = lines
+            self._spectra[wide] = rfft2(np.roll(placed, (-half, -half), (1, 2)))
+
+    def responses(self, planes: tuple[Floats, Floats], wide: float) -> Floats:
+        """What the filters of one width answer: float64[DIRECTIONS, 2, rows, columns]."""
+        spectra = rfft2(np.stack(planes), self._size)
+        found = irfft2(self._spectra[wide][:, None] * spectra, self._size)
+        result: Floats = found[:, :, : self._shape[0], : self._shape[1]]
+        return result
+
+
+def _lines(
+    strength: Floats, earliness: Floats, inside: Bools, inflation: tuple[Floats, Floats], filters: _Filters
+) -> _Lines:
     best = np.full(strength.shape, -np.inf)
     early, width = np.zeros(strength.shape), np.zeros(strength.shape)
     direction = np.zeros(strength.shape, np.int64)
     for wide in WIDTHS_PX:
-        responses = np.array(
-            [[fftconvolve(plane, k, "same") for plane in (strength, earliness)] for k in line_kernels(side, wide)]
-        )
+        responses = filters.responses((strength, earliness), wide)
         here = responses[:, :, inside]
         middle = np.median(here, axis=(0, 2), keepdims=True)
         scatter = 1.4826 * np.median(np.abs(here - middle), axis=(0, 2))
@@ -192,6 +215,7 @@ def find_vessels(found: Fields) -> VesselSearch:
     )
     contrast = [np.where(inside, p - _surroundings(p, inside, sigma), 0.0) for p in (log_amplitude, early)]
     inflation = tuple(_inflation(e, inside, LENGTH_PX / 4 / side) for e in errors)
+    filters = _Filters(found.skin.shape, side)
     vessels: list[Vessel] = []
     scores = []
     kinds: tuple[tuple[Kind, int], ...] = (("artery-like", 1), ("vein-like", -1))
@@ -203,7 +227,7 @@ def find_vessels(found: Fields) -> VesselSearch:
         if not searched.any():
             scores.append(np.full(inside.shape, -np.inf))
             continue
-        lines = _lines(sign * contrast[0], sign * contrast[1], searched, (inflation[0], inflation[1]), side)
+        lines = _lines(sign * contrast[0], sign * contrast[1], searched, (inflation[0], inflation[1]), filters)
         scores.append(np.where(searched, lines.score, -np.inf))
         vessels += _trace(kind, sign, lines, searched, contrast, errors, found)
     score = np.where(scores[0] >= scores[1], scores[0], -scores[1])

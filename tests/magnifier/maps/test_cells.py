@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magnifier.maps.cells import CellBox, box_around, cell_side, cell_sums, luma_sums, union, whole_box
+from magnifier.maps.cells import CellBox, box_around, cell_side, cell_sums, skin_cells, union, whole_box
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ def test_sums_are_those_of_the_samples(height: int, width: int, side: int, seed:
     skin[h // 2, w // 2] = 1
     box = box_around(skin, side)
     assert box is not None
-    found = cell_sums(luma_sums(y), u, v, skin, box).reshape(4, *box.shape)
+    found = cell_sums(y, u, v, skin_cells(skin, box)).reshape(4, *box.shape)
     padded = np.pad(y, ((0, height % 2), (0, width % 2)), mode="edge").astype(int)
     luma = padded[0::2, 0::2] + padded[1::2, 0::2] + padded[0::2, 1::2] + padded[1::2, 1::2]
     step = side // 2

@@ -63,7 +63,7 @@ def test_delays_of_shifted_waves(late: float, rate: float, second: float, phase:
     late = np.clip(late, -0.3 / rate, 0.3 / rate)
     wave = np.array([0.01, 0.01 * second * np.exp(1j * phase)])
     shifted = wave * np.exp(-2j * np.pi * rate * late * np.array([1, 2]))
-    found = delays(2.5 * shifted[None], wave, np.array([1.0, weight]), rate)
+    found = delays(2.5 * shifted[:, None], wave[:, None], np.array([1.0, weight]), rate)
     assert found[0] == pytest.approx(late, abs=1e-4)
 
 

@@ -109,7 +109,7 @@ def test_every_map_is_drawn_with_its_colours(tmp_path: Path) -> None:
 def test_a_turned_picture_is_drawn_as_it_is_shown() -> None:
     shown = dict(figures(some_maps([(31, 4), (31, 90)]), planes(), recording(rotation=90)))
     figure = shown["amplitude.png"]
-    assert figure.picture.shape == (96, 64, 3)
+    assert figure.backdrop.picture.shape == (96, 64, 3)
     assert figure.values.shape == (48, 32)
     rows = np.nanmean(figure.values, axis=1)
     assert rows[-2] > rows[1]  # what was left is above
@@ -120,4 +120,4 @@ def test_a_turned_picture_is_drawn_as_it_is_shown() -> None:
 
 def test_pictures_are_drawn_with_square_pixels() -> None:
     figure = dict(figures(some_maps([(4, 33)]), planes(), recording(pixel_aspect=(4, 3))))["quality.png"]
-    assert figure.picture.shape == (64, 128, 3)
+    assert figure.backdrop.picture.shape == (64, 128, 3)
