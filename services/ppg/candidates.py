@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ppg.interval import MeanRate, best_mean_rate, mean_rate
+from ppg.interval import MeanRate, best_mean_rates, mean_rates
 from ppg.patches import coherence, project
-from ppg.rate import Spectra, peaks, sliding_spectra, snr, top_near, track
+from ppg.rate import Spectra, peaks, power_at, sliding_spectra, snr, top_near, track
 from ppg.resample import fill_gaps, resample
 from ppg.signals import Signals
 
@@ -111,12 +111,16 @@ def candidates(
     samples = np.arange(rgb.shape[-1]) / rate_hz
     around = None if background is None else spectra_of(background.mean(axis=0))
     shifts = [] if moved is None else [spectra_of(axis) for axis in moved]
+    whole = {name: sliding_spectra(waves[name], rate_hz, len(waves[name]) / rate_hz, band_hz) for name in METHODS_ASKED}
+    starts = [np.interp(samples, spectra[name].centre_s, rates) for name, rates in paths]
+    means: list[MeanRate] = []
+    # what the other half shows is mostly nothing: one first guess has to do
+    for fitted, part in ((best_mean_rates, slice(firsts)), (mean_rates, slice(firsts, None))):
+        if paths[part]:
+            asked = np.stack([waves[name] for name, _ in paths[part]])
+            means += fitted(asked, rate_hz, np.stack(starts[part]), band_pass)
     found = []
-    for number, (name, rates) in enumerate(paths):
-        start = np.interp(samples, spectra[name].centre_s, rates)
-        # what the other half shows is mostly nothing: one first guess has to do
-        fitted = best_mean_rate if number < firsts else mean_rate
-        mean = fitted(waves[name], rate_hz, start, band_pass)
+    for number, ((name, rates), start, mean) in enumerate(zip(paths, starts, means, strict=True)):
         if abs(mean.hz - float(rates.mean())) > SLID_HZ:  # it fits something else, stronger than what was asked for
             mean = MeanRate(float(rates.mean()), SLID_HZ, 0.0, start)
         evidence = _evidence(
@@ -133,8 +137,8 @@ def candidates(
             "log_bits": math.log10(min(max(signals.bits_per_pixel or 0.2, 1e-3), 0.2)),
         }
         kept = {key: float(evidence[key]) for key in FEATURES}
-        whole = _whole(waves[name], rate_hz, band_hz, rates)
-        found.append(Candidate(name, spectra[name], rates, mean, whole, kept, number < firsts))
+        top = top_near(whole[name].frequency_hz, whole[name].power, rates.mean(keepdims=True), 0.15)
+        found.append(Candidate(name, spectra[name], rates, mean, float(top[0]), kept, number < firsts))
     return found
 
 
@@ -149,6 +153,7 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], paths: S
               start: Floats) -> dict[str, float]:  # fmt: skip
     own = spectra[name]
     others = [other for other in METHODS_ASKED if other != name]
+    clear = _clear([own, *(spectra[other] for other in others)], rates)
     turning = np.exp(-2j * np.pi * np.cumsum(start) / rate_hz) * np.hanning(len(start) + 2)[1:-1]
     at_rate = {key: _slow(wave * turning, rate_hz) for key, wave in waves.items() if key in ("pos", "green")}
     light = _slow(rgb.mean(axis=0) * turning, rate_hz)
@@ -169,10 +174,10 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], paths: S
             if size > 0:
                 motion = max(motion, float(np.abs((wave * shift.conj()).mean())) / size)
     return {
-        "snr_db": decibel(float(np.median(snr(own, rates)))),
+        "snr_db": clear[0],
         "dominance_db": decibel(_dominance(own, rates)),
         "consistency": float((np.abs(peaks(own) - rates) <= AGREE_HZ).mean()),
-        "others_db": float(np.mean([decibel(float(np.median(snr(spectra[other], rates)))) for other in others])),
+        "others_db": float(np.mean(clear[1:])),
         "agreeing": len({other for other, path in paths if other != name and _along(path, rates)}) / len(others),
         "patches_green": coherent[0],
         "patches_colour": coherent[1],
@@ -194,7 +199,12 @@ def _loudest(found: Sequence[Spectra], rates_hz: Floats) -> float:
     """SNR at the rate of what is no skin, dB: a codec's keyframes, a lamp or a nod show there, blood does not."""
     if not found:
         return UNKNOWN_SNR_DB
-    return max(decibel(float(np.median(snr(one, rates_hz)))) for one in found)
+    return max(_clear(found, rates_hz))
+
+
+def _clear(found: Sequence[Spectra], rates_hz: Floats) -> list[float]:
+    """SNR at the rate of each, dB: the median of the windows."""
+    return [decibel(float(ratio)) for ratio in np.median([snr(one, rates_hz) for one in found], axis=1)]
 
 
 def _shared(skin: NDArray[np.complex128], rest: NDArray[np.complex128] | None) -> float:
@@ -209,11 +219,6 @@ def _shared(skin: NDArray[np.complex128], rest: NDArray[np.complex128] | None) -
     return decibel((shared / power) ** 2)
 
 
-def _whole(wave: Floats, rate_hz: float, band_hz: tuple[float, float], rates_hz: Floats) -> float:
-    one = sliding_spectra(wave, rate_hz, len(wave) / rate_hz, band_hz)
-    return top_near(one.frequency_hz, one.power[0], float(rates_hz.mean()), 0.15)
-
-
 def _slow(wave: NDArray[np.complex128], rate_hz: float) -> NDArray[np.complex128]:
     """A demodulated wave averaged over pieces of about 2.5 s."""
     pieces = max(round(len(wave) / rate_hz / 2.5), 1)
@@ -225,8 +230,7 @@ def _dominance(spectra: Spectra, rates_hz: Floats) -> float:
     """The peak along the track over the next that is neither it nor its double, both averaged over the windows."""
     frequency = spectra.frequency_hz
     reach = max(_LOBE / spectra.window_s, 0.15)
-    shifted = np.stack([np.interp(frequency - frequency[0] + rate - 1.0, frequency, row, left=0, right=0)
-                        for rate, row in zip(rates_hz, spectra.power, strict=True)])  # fmt: skip
+    shifted = power_at(spectra, frequency - frequency[0] + rates_hz[:, None] - 1.0)
     # every window's own rate is moved to the same place, so that a ramp stays one peak
     mean = shifted.mean(axis=0)
     place = frequency - frequency[0] - 1.0
@@ -239,8 +243,7 @@ def _dominance(spectra: Spectra, rates_hz: Floats) -> float:
 
 
 def _at(spectra: Spectra, rates_hz: Floats) -> float:
-    return float(np.mean([np.interp(rate, spectra.frequency_hz, row, left=0, right=0)
-                          for rate, row in zip(rates_hz, spectra.power, strict=True)]))  # fmt: skip
+    return float(power_at(spectra, rates_hz[:, None]).mean())
 
 
 def _patch_waves(signals: Signals) -> tuple[Floats, Floats, float] | None:

@@ -6,7 +6,7 @@ and a heart's rate wanders by several bpm within ten seconds. So a phase is fitt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,6 +26,8 @@ _SLOPES = (-0.08, 0.0, 0.08)
 _ROUNDS = 8
 _HARMONICS = 2
 _LEAST_SAMPLES = 16
+_MOST_VALUES = 1 << 22  # of derivatives at once: 32 MiB, whatever the length of the wave
+_SPANNED = 1e-12  # of a row's length: what is left of one that lies in the span of others
 _CORRELATED_S = 0.125  # noise of a band 4 Hz wide is independent at this distance (1 / (2 * 4 Hz))
 
 
@@ -74,7 +76,14 @@ def shares(rate_hz: Floats, deviation_hz: Floats, trust: Floats) -> Floats:
 def best_mean_rate(
     wave: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
 ) -> MeanRate:
-    """`mean_rate` from several first guesses, the best fit of them; of a long wave, piece by piece.
+    """`best_mean_rates` of one wave."""
+    return best_mean_rates(wave[None], sampling_hz, start_hz[None], band_pass)[0]
+
+
+def best_mean_rates(
+    waves: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
+) -> list[MeanRate]:
+    """`mean_rates` from several first guesses, the best fit of them; of long waves, piece by piece.
 
     A short wave has local best fits: its guesses are the given one and constant, rising and falling rates around its
     mean. In a longer one the guess follows such changes itself. Pieces bound the work and the memory: both grow with
@@ -82,103 +91,232 @@ def best_mean_rate(
 
     Parameters
     ----------
-    wave, sampling_hz, start_hz, band_pass
-        As of `mean_rate`.
+    waves, sampling_hz, start_hz, band_pass
+        As of `mean_rates`.
     """
-    pieces = max(round(len(wave) / sampling_hz / PIECE_S), 1)
+    total, count = waves.shape
+    pieces = max(round(count / sampling_hz / PIECE_S), 1)
     if pieces > 1:
-        edges = np.linspace(0, len(wave), pieces + 1).astype(np.int64)
-        spans = [slice(first, last) for first, last in pairwise(edges.tolist())]
+        edges = np.linspace(0, count, pieces + 1).astype(np.int64)
         # inner ends have no mirror behind them: the filter would invent one
-        found = [mean_rate(wave[span], sampling_hz, start_hz[span]) for span in spans]
-        share = np.diff(edges) / len(wave)
-        return MeanRate(
-            hz=float(sum(part * one.hz for part, one in zip(share, found, strict=True))),
-            deviation_hz=float(
-                np.sqrt(sum((part * one.deviation_hz) ** 2 for part, one in zip(share, found, strict=True)))
-            ),
-            fit=float(sum(part * one.fit for part, one in zip(share, found, strict=True))),
-            rate_hz=np.concatenate([one.rate_hz for one in found]),
-        )
-    if len(wave) > SHORT_S * sampling_hz:
-        return mean_rate(wave, sampling_hz, start_hz, band_pass)
-    ramp = np.linspace(-1, 1, len(wave))
-    guesses = [start_hz, *(start_hz.mean() * (1 + off + slope * ramp) for off in _OFFSETS for slope in _SLOPES)]
-    best = max((mean_rate(wave, sampling_hz, guess) for guess in guesses), key=lambda found: found.fit)
-    return best if band_pass is None else mean_rate(wave, sampling_hz, best.rate_hz, band_pass)
+        found = [
+            mean_rates(waves[:, first:last], sampling_hz, start_hz[:, first:last])
+            for first, last in pairwise(edges.tolist())
+        ]
+        share = np.diff(edges) / count
+        return [_joined([piece[row] for piece in found], share) for row in range(total)]
+    if count > SHORT_S * sampling_hz:
+        return mean_rates(waves, sampling_hz, start_hz, band_pass)
+    ramp = np.linspace(-1, 1, count)
+    middle = start_hz.mean(axis=1)
+    guesses = [start_hz, *(middle[:, None] * (1 + off + slope * ramp) for off in _OFFSETS for slope in _SLOPES)]
+    fitted = mean_rates(
+        np.repeat(waves, len(guesses), axis=0), sampling_hz, np.stack(guesses, axis=1).reshape(-1, count)
+    )
+    each = [fitted[row * len(guesses) : (row + 1) * len(guesses)] for row in range(total)]
+    best = [max(one, key=lambda found: found.fit) for one in each]
+    if band_pass is None:
+        return best
+    return mean_rates(waves, sampling_hz, np.stack([one.rate_hz for one in best]), band_pass)
+
+
+def _joined(found: Sequence[MeanRate], share: Floats) -> MeanRate:
+    """One mean rate of the pieces of a wave, each with its share of the samples."""
+    return MeanRate(
+        hz=float(sum(part * one.hz for part, one in zip(share, found, strict=True))),
+        deviation_hz=float(
+            np.sqrt(sum((part * one.deviation_hz) ** 2 for part, one in zip(share, found, strict=True)))
+        ),
+        fit=float(sum(part * one.fit for part, one in zip(share, found, strict=True))),
+        rate_hz=np.concatenate([one.rate_hz for one in found]),
+    )
 
 
 def mean_rate(
     wave: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
 ) -> MeanRate:
+    """`mean_rates` of one wave."""
+    return mean_rates(wave[None], sampling_hz, start_hz[None], band_pass)[0]
+
+
+def mean_rates(
+    waves: Floats, sampling_hz: float, start_hz: Floats, band_pass: Callable[[Floats], Floats] | None = None
+) -> list[MeanRate]:
     """Fit x(t) = sum_h a_h cos(h phi) + b_h sin(h phi), phi' = 2 pi f(t), with f linear between knots 2 s apart.
 
     Maximum a posteriori by Gauss and Newton: noise is white within the band, f is a random walk over its knots with
     steps of 3.5 % of the rate. Amplitudes are solved for in each round and varied with the knots (variable projection,
-    Golub and Pereyra 1973). The covariance of the knots then gives that of their mean.
+    Golub and Pereyra 1973). The covariance of the knots then gives that of their mean. Each wave is fitted for itself;
+    together they cost little more than one.
 
     Parameters
     ----------
-    wave : float64[n]
+    waves : float64[m, n]
         Filtered to the pulse's band.
     sampling_hz : float
-    start_hz : float64[n]
+    start_hz : float64[m, n]
         A first guess of the rate at each sample, right within about half a cycle over the length.
     band_pass : callable, optional
-        The filter that the wave went through, along the last axis: what is fitted goes through it too, so that what
-        it does at the wave's ends is no error.
+        The filter that the waves went through, along the last axis: what is fitted goes through it too, so that what
+        it does at the waves' ends is no error.
 
     Returns
     -------
-    MeanRate
-        The guess itself, with no fit, where the wave is empty.
+    list of MeanRate
+        Of each wave; the guess itself, with no fit, where it is empty.
 
     Raises
     ------
     ValueError
-        If the two differ in length or the guess is not finite.
+        If the two differ in shape or a guess is not finite.
     """
-    if wave.shape != start_hz.shape or not np.isfinite(start_hz).all():
-        raise ValueError(f"a wave of {wave.shape} needs a finite rate at each sample, not {start_hz.shape}")
-    count = len(wave)
-    power = float((wave**2).mean()) if count else 0.0
-    if count < _LEAST_SAMPLES or not power > 0:
-        return MeanRate(float(start_hz.mean()) if count else 0.0, np.inf, 0.0, start_hz)
-    time = (np.arange(count) - (count - 1) / 2) / sampling_hz
-    knots = max(round(count / sampling_hz / KNOT_S) + 1, 3)
-    place = np.linspace(time[0], time[-1], knots)
-    hats = np.stack([np.interp(time, place, row) for row in np.eye(knots)], axis=1)  # [n, knots]
-    turned = np.cumsum(hats, axis=0) / sampling_hz
-    turned -= turned.mean(axis=0)
-    value = np.interp(place, time, start_hz)
-    centre = float(value.mean())
-    steps = np.diff(np.eye(knots), axis=0)
-    prior = steps.T @ steps / (WANDER * centre) ** 2 + 1e-6 * np.eye(knots)
-    harmonics = [h for h in range(1, _HARMONICS + 1) if h * centre < 0.45 * sampling_hz]
-    thin = min(1.0, 1 / (_CORRELATED_S * sampling_hz))  # samples are not all independent
-    information, fit = prior, 0.0
+    if waves.shape != start_hz.shape or not np.isfinite(start_hz).all():
+        raise ValueError(f"a wave of {waves.shape[1:]} needs a finite rate at each sample, not {start_hz.shape[1:]}")
+    count = waves.shape[1]
+    found = [MeanRate(float(row.mean()) if count else 0.0, np.inf, 0.0, row) for row in start_hz]
+    if count < _LEAST_SAMPLES:
+        return found
+    knots = _Knots.over(count, sampling_hz)
+    value = np.stack([knots.at(row) for row in start_hz])
+    # a harmonic that the samples cannot show is no part of the model: waves with as many are fitted together
+    highest = np.minimum(np.floor(0.45 * sampling_hz / value.mean(axis=1)), _HARMONICS)
+    usable = (waves**2).mean(axis=1) > 0
+    most = max(_MOST_VALUES // knots.turned.size, 1)
+    for harmonics in range(1, _HARMONICS + 1):
+        rows = np.flatnonzero(usable & (np.maximum(highest, 1) == harmonics))
+        for first in range(0, len(rows), most):
+            part = rows[first : first + most]
+            for row, one in zip(part, _fit(waves[part], value[part], knots, harmonics, band_pass), strict=True):
+                found[row] = one
+    return found
+
+
+@dataclass(frozen=True)
+class _Knots:
+    """A piecewise linear function of time by its values at k knots.
+
+    Attributes
+    ----------
+    time_s, place_s : float64[n], float64[k]
+        Of the samples and of the knots, about their middle.
+    hats : float64[k, n]
+        What each knot adds to each sample.
+    turned : float64[k, n]
+        Their integrals, s, of mean 0.
+    sampling_hz : float
+    """
+
+    time_s: Floats
+    place_s: Floats
+    hats: Floats
+    turned: Floats
+    sampling_hz: float
+
+    @classmethod
+    def over(cls, count: int, sampling_hz: float) -> _Knots:
+        time = (np.arange(count) - (count - 1) / 2) / sampling_hz
+        number = max(round(count / sampling_hz / KNOT_S) + 1, 3)
+        place = np.asarray(np.linspace(time[0], time[-1], number), np.float64)
+        hats = np.stack([np.interp(time, place, row) for row in np.eye(number)])
+        turned = np.cumsum(hats, axis=1) / sampling_hz
+        return cls(time, place, hats, turned - turned.mean(axis=1, keepdims=True), sampling_hz)
+
+    def at(self, values: Floats) -> Floats:
+        """What a function float64[n] is at the knots."""
+        return np.interp(self.place_s, self.time_s, values)
+
+
+def _fit(
+    waves: Floats, value: Floats, knots: _Knots, harmonics: int, band_pass: Callable[[Floats], Floats] | None
+) -> list[MeanRate]:
+    """`mean_rates` of waves float64[m, n] that are not empty, from rates at the knots float64[m, k]."""
+    total, number = value.shape
+    power = (waves**2).mean(axis=1)
+    centre = value.mean(axis=1)
+    steps = np.diff(np.eye(number), axis=0)
+    prior = steps.T @ steps / (WANDER * centre[:, None, None]) ** 2 + 1e-6 * np.eye(number)
+    thin = min(1.0, 1 / (_CORRELATED_S * knots.sampling_hz))  # samples are not all independent
+    information, fit = prior.copy(), np.zeros(total)
+    going = np.arange(total)  # those that still change
     for _ in range(_ROUNDS):
-        phase = 2 * np.pi * (turned @ value)
-        basis = _through(band_pass, np.concatenate([[np.cos(h * phase), np.sin(h * phase)] for h in harmonics])).T
-        amplitude = np.linalg.lstsq(basis, wave, rcond=None)[0]
-        rest = wave - basis @ amplitude
-        fit = 1 - float((rest**2).mean()) / power
-        noise = max(float((rest**2).mean()), 1e-6 * power)
-        slope = np.zeros(count)
-        for k, h in enumerate(harmonics):
-            a, b = amplitude[2 * k], amplitude[2 * k + 1]
-            slope += h * (b * np.cos(h * phase) - a * np.sin(h * phase))
-        jacobian = _through(band_pass, 2 * np.pi * (slope[:, None] * turned).T).T
-        jacobian -= basis @ np.linalg.lstsq(basis, jacobian, rcond=None)[0]
-        information = thin * (jacobian.T @ jacobian) / noise + prior
-        step = np.linalg.solve(information, thin * (jacobian.T @ rest) / noise - prior @ value)
-        value = value + np.clip(step, -0.1 * centre, 0.1 * centre)
-        value = np.clip(value, 0.6 * centre, 1.6 * centre)
-        if np.abs(step).max() < 1e-4:
+        phase = 2 * np.pi * (value[going] @ knots.turned)
+        waving = _harmonics(phase, harmonics)
+        basis, triangle = _orthonormal(_through(band_pass, waving))
+        rest, share = waves[going], np.zeros((len(basis), len(going)))
+        for k, one in enumerate(basis):
+            share[k] = _dot(one, rest)
+            rest = rest - share[k][:, None] * one
+        amplitude = _solved(triangle, share)
+        left = _dot(rest, rest) / waves.shape[1]
+        fit[going] = 1 - left / power[going]
+        noise = np.maximum(left, 1e-6 * power[going])[:, None, None]
+        slope = np.zeros(phase.shape)
+        for k in range(harmonics):
+            a, b = amplitude[2 * k][:, None], amplitude[2 * k + 1][:, None]
+            slope += 2 * np.pi * (k + 1) * (b * waving[2 * k] - a * waving[2 * k + 1])
+        jacobian = _through(band_pass, slope[:, None] * knots.turned)  # [m, k, n]
+        # what amplitudes can follow tells nothing of the rate
+        followed = jacobian @ np.moveaxis(basis, 0, 2)
+        own = jacobian @ jacobian.swapaxes(1, 2) - followed @ followed.swapaxes(1, 2)
+        now = thin * own / noise + prior[going]
+        pull = thin * (jacobian @ rest[..., None]) / noise - prior[going] @ value[going, :, None]
+        step = np.linalg.solve(now, pull)[..., 0]
+        information[going] = now
+        limit = centre[going, None]
+        value[going] = np.clip(value[going] + np.clip(step, -0.1 * limit, 0.1 * limit), 0.6 * limit, 1.6 * limit)
+        going = going[~(np.abs(step).max(axis=1) < 1e-4)]
+        if not len(going):
             break
-    mean = hats.mean(axis=0)
-    variance = float(mean @ np.linalg.solve(information, mean))
-    return MeanRate(float(mean @ value), float(np.sqrt(variance)), min(max(fit, 0.0), 1.0), hats @ value)
+    mean = knots.hats.mean(axis=1)
+    variance = np.linalg.solve(information, np.broadcast_to(mean[:, None], (total, number, 1)))[..., 0] @ mean
+    return [
+        MeanRate(float(mean @ at), float(np.sqrt(sure)), min(max(float(well), 0.0), 1.0), at @ knots.hats)
+        for at, sure, well in zip(value, variance, fit, strict=True)
+    ]
+
+
+def _dot(first: Floats, second: Floats) -> Floats:
+    return np.asarray(np.einsum("mn,mn->m", first, second))
+
+
+def _harmonics(phase: Floats, harmonics: int) -> Floats:
+    """cos, sin of the phase float64[m, n], then of its double and so on, float64[2 harmonics, m, n]."""
+    found = np.empty((2 * harmonics, *phase.shape))
+    for h in range(harmonics):
+        np.cos((h + 1) * phase, out=found[2 * h])
+        np.sin((h + 1) * phase, out=found[2 * h + 1])
+    return found
+
+
+def _orthonormal(rows: Floats) -> tuple[Floats, Floats]:
+    """Gram and Schmidt, modified (Bjorck 1967): rows float64[r, m, n] as R^T Q for each of m.
+
+    Returns
+    -------
+    basis : float64[r, m, n]
+        Q, orthonormal along r; zeros for a row that the others span.
+    triangle : float64[r, r, m]
+        R, upper.
+    """
+    basis, triangle = np.array(rows), np.zeros((len(rows), *rows.shape[:2]))
+    for k in range(len(rows)):
+        size = np.sqrt(_dot(basis[k], basis[k]))
+        size = np.where(size > _SPANNED * np.sqrt(_dot(rows[k], rows[k])), size, 0.0)
+        triangle[k, k] = size
+        basis[k] *= np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)[:, None]
+        for later in range(k + 1, len(rows)):
+            triangle[k, later] = _dot(basis[k], basis[later])
+            basis[later] -= triangle[k, later][:, None] * basis[k]
+    return basis, triangle
+
+
+def _solved(triangle: Floats, share: Floats) -> Floats:
+    """x of R x = share float64[r, m] by back substitution; 0 where R has none."""
+    found = np.zeros_like(share)
+    for k in reversed(range(len(share))):
+        above = share[k] - (triangle[k, k + 1 :] * found[k + 1 :]).sum(axis=0)
+        found[k] = np.divide(above, triangle[k, k], out=np.zeros_like(above), where=triangle[k, k] > 0)
+    return found
 
 
 def _through(band_pass: Callable[[Floats], Floats] | None, rows: Floats) -> Floats:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 HOP_S = 1.0
@@ -13,6 +14,7 @@ FAST_HZ = 2.0  # about the geometric middle of what a heart can do
 _PADDING = 8  # the spectrum is interpolated by zeros to bins this much finer
 _JUMP_HZ = 0.06  # a change of the rate from one window to the next that costs one unit of log power
 _ENOUGH_BINS = 8
+_BLOCK = 64  # windows that are worked on at once
 
 
 @dataclass(frozen=True)
@@ -74,36 +76,95 @@ def sliding_spectra(
     inside = (frequency >= band_hz[0]) & (frequency <= band_hz[1])
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
     power = np.empty((len(starts), int(inside.sum())))
-    for row, start in zip(power, starts, strict=True):
-        part = wave[start : start + length]
-        row[:] = np.abs(np.fft.rfft((part - part.mean()) * taper, size)[inside]) ** 2
+    for first in range(0, len(starts), _BLOCK):
+        at = starts[first : first + _BLOCK]
+        parts = sliding_window_view(wave, length)[at]
+        parts = (parts - parts.mean(axis=1, keepdims=True)) * taper
+        power[first : first + len(at)] = np.abs(np.fft.rfft(parts, size)[:, inside]) ** 2
     total = power.sum(axis=1, keepdims=True)
     power = np.divide(power, total, out=np.zeros_like(power), where=total > 0)
     centre = np.asarray((starts + (length - 1) / 2) / rate_hz, np.float64)
     return Spectra(centre, frequency[inside], power, length / rate_hz)
 
 
-def refine(frequency: NDArray[np.float64], power: NDArray[np.float64], index: int) -> float:
-    """The top of the parabola through the logarithms of a bin and its two neighbours, in Hz."""
-    if not 0 < index < len(frequency) - 1 or power[index - 1 : index + 2].min() <= 0:
-        return float(frequency[index])
-    left, middle, right = np.log(power[index - 1 : index + 2])
+def refine(frequency: NDArray[np.float64], power: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The tops of the parabolas through the logarithms of bins and their two neighbours.
+
+    Parameters
+    ----------
+    frequency : float64[bins]
+        Evenly spaced.
+    power : float64[windows, bins]
+    index : int64[windows]
+        A bin of each window.
+
+    Returns
+    -------
+    float64[windows]
+        In Hz; the bin itself where it is the first, the last, or beside one without power.
+    """
+    found = frequency[index]
+    rows = np.flatnonzero((index > 0) & (index < len(frequency) - 1))
+    if not rows.size:
+        return found
+    values = power[rows[:, None], index[rows, None] + np.array([-1, 0, 1])]
+    whole = values.min(axis=1) > 0
+    rows, logs = rows[whole], np.log(values[whole])
+    left, middle, right = logs.T
     curvature = left - 2 * middle + right
-    shift = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
-    return float(frequency[index] + min(max(shift, -0.5), 0.5) * (frequency[1] - frequency[0]))
+    shift = np.divide(0.5 * (left - right), curvature, out=np.zeros(len(rows)), where=curvature < 0)
+    found[rows] += np.clip(shift, -0.5, 0.5) * (frequency[1] - frequency[0])
+    return found
 
 
-def top_near(frequency: NDArray[np.float64], power: NDArray[np.float64], around: float, reach: float) -> float:
-    """The highest point within `reach` of a frequency, between bins, in Hz; the frequency itself where no bin is."""
-    near = np.flatnonzero(np.abs(frequency - around) <= reach)
-    if not near.size:
-        return around
-    return refine(frequency, power, int(near[power[near].argmax()]))
+def top_near(
+    frequency: NDArray[np.float64], power: NDArray[np.float64], around: NDArray[np.float64], reach: float
+) -> NDArray[np.float64]:
+    """The highest points within `reach` of frequencies, between bins, one a window.
+
+    Parameters
+    ----------
+    frequency : float64[bins]
+    power : float64[windows, bins]
+    around : float64[windows]
+        In Hz.
+    reach : float
+        In Hz.
+
+    Returns
+    -------
+    float64[windows]
+        In Hz; the frequency itself where no bin is within reach.
+    """
+    near = np.abs(frequency - around[:, None]) <= reach
+    found = refine(frequency, power, np.where(near, power, -np.inf).argmax(axis=1))
+    return np.where(near.any(axis=1), found, around)
 
 
 def peaks(spectra: Spectra) -> NDArray[np.float64]:
     """The strongest frequency of each window for itself, in Hz."""
-    return np.array([refine(spectra.frequency_hz, row, int(row.argmax())) for row in spectra.power])
+    return refine(spectra.frequency_hz, spectra.power, spectra.power.argmax(axis=1))
+
+
+def power_at(spectra: Spectra, at_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power of each window at frequencies between bins, by straight lines; 0 outside the band.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    at_hz : float64[windows, k]
+
+    Returns
+    -------
+    float64[windows, k]
+    """
+    frequency, power = spectra.frequency_hz, spectra.power
+    if len(frequency) < 2:
+        return np.where(at_hz == frequency, power, 0.0) if len(frequency) else np.zeros(at_hz.shape)
+    left = np.clip(np.searchsorted(frequency, at_hz, side="right") - 1, 0, len(frequency) - 2)
+    below, above = np.take_along_axis(power, left, axis=1), np.take_along_axis(power, left + 1, axis=1)
+    between = below + (above - below) * ((at_hz - frequency[left]) / (frequency[left + 1] - frequency[left]))
+    return np.where((at_hz >= frequency[0]) & (at_hz <= frequency[-1]), between, 0.0)
 
 
 def _support(spectra: Spectra) -> NDArray[np.float64]:
@@ -147,19 +208,27 @@ def track(spectra: Spectra, beside: NDArray[np.float64] | None = None) -> NDArra
         if taken.all(axis=1).any():
             return np.full(len(spectra.centre_s), np.nan)
         support[taken] = support.min()
-    cost = ((frequency[:, None] - frequency) / _JUMP_HZ) ** 2
+    step, bins, most = frequency[1] - frequency[0], np.arange(len(frequency)), len(frequency) - 1
+    every = (np.arange(-most, most + 1) * (step / _JUMP_HZ)) ** 2
+    around = np.full(len(frequency) + 2 * most, -np.inf)
+    reached = sliding_window_view(around, 2 * most + 1)  # of each bin, all that are up to `most` away
     best = support[0]
     came_from = np.zeros(support.shape, np.int64)
     for row in range(1, len(support)):
-        options = best - cost  # [to, from]
-        came_from[row] = options.argmax(axis=1)
-        best = options[np.arange(len(frequency)), came_from[row]] + support[row]
+        # a jump that costs more than it can gain is never better than none
+        far = min(int(_JUMP_HZ * math.sqrt(best.max() - best.min()) / step) + 2, most)
+        near = slice(most - far, most + far + 1)
+        around[most : most + len(best)] = best
+        options = reached[:, near] - every[near]  # [to, from]
+        chosen = options.argmax(axis=1)
+        came_from[row] = bins + chosen - far
+        best = options[bins, chosen] + support[row]
     path = np.empty(len(support), np.int64)
     path[-1] = best.argmax()
     for row in range(len(support) - 1, 0, -1):
         path[row - 1] = came_from[row, path[row]]
     reach = 0.5 / spectra.window_s  # half of the peak's half width: the top of the peak that the path runs along
-    return np.array([top_near(frequency, row, frequency[i], reach) for row, i in zip(spectra.power, path, strict=True)])
+    return top_near(frequency, spectra.power, frequency[path], reach)
 
 
 def snr(spectra: Spectra, rates_hz: NDArray[np.float64]) -> NDArray[np.float64]:

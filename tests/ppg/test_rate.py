@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppg.interval import best_mean_rate
-from ppg.rate import peaks, refine, sliding_spectra, snr, track, window_starts
+from ppg.rate import Spectra, _support, peaks, power_at, refine, sliding_spectra, snr, track, window_starts
 
 pytestmark = pytest.mark.unit
 
@@ -96,8 +96,44 @@ def test_the_interval_covers_and_widens_with_noise():
 def test_refining_finds_the_top_of_a_peak_between_bins():
     frequency = np.arange(0.6, 4.0, 0.05)
     power = np.exp(-(((frequency - 1.317) / 0.12) ** 2))
-    assert refine(frequency, power, int(power.argmax())) == pytest.approx(1.317, abs=1e-9)
-    assert refine(frequency, power, 0) == frequency[0]
+    power = np.stack([power, power, np.zeros(len(power))])
+    top = int(power[0].argmax())
+    assert refine(frequency, power, np.array([top, 0, top])) == pytest.approx(
+        [1.317, frequency[0], frequency[top]], abs=1e-9
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(windows=st.integers(1, 6), seed=st.integers(0, 2**31))
+def test_the_track_is_the_best_of_all_paths(windows, seed):
+    """Against the recursion over all pairs of bins, on spectra of noise: jumps are left out only where they lose."""
+    chance = np.random.default_rng(seed)
+    frequency = np.arange(0.6, 4.0, 0.02)
+    power = chance.exponential(1.0, (windows, len(frequency))) ** chance.uniform(0.5, 4)
+    spectra = Spectra(np.arange(windows) + 4.0, frequency, power / power.sum(axis=1, keepdims=True), 8.5)
+    support, best = _support(spectra), _support(spectra)[:1]
+    cost = ((frequency[:, None] - frequency) / 0.06) ** 2
+    froms = []
+    for row in support[1:]:
+        options = best[-1] - cost
+        froms.append(options.argmax(axis=1))
+        best = np.vstack([best, options.max(axis=1) + row])
+    path = [int(best[-1].argmax())]
+    for came in reversed(froms):
+        path.append(int(came[path[-1]]))
+    wanted = frequency[path[::-1]]
+    assert np.abs(track(spectra) - wanted).max() <= 0.5 / 8.5 + 0.011, "within half a peak, and half a bin"
+
+
+@settings(max_examples=30, deadline=None)
+@given(bins=st.integers(1, 40), seed=st.integers(0, 2**31))
+def test_power_between_bins_is_on_straight_lines(bins, seed):
+    chance = np.random.default_rng(seed)
+    frequency = 0.6 + 0.05 * np.arange(bins)
+    spectra = Spectra(np.zeros(3), frequency, chance.random((3, bins)), 8.5)
+    at = np.concatenate([chance.uniform(0, 4, (3, 9)), np.tile(frequency[[0, -1]], (3, 1))], axis=1)
+    wanted = [np.interp(row, frequency, power, left=0, right=0) for row, power in zip(at, spectra.power, strict=True)]
+    np.testing.assert_allclose(power_at(spectra, at), wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("band", [(1.0, 1.02), BAND])
