@@ -302,7 +302,7 @@ STAGES: dict[str, Stage] = {
         Stage("clip", "magnifier", False, (), ("segment",), _clip),
         Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, wanted=maps_wanted),
         Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, wanted=maps_wanted),
-        Stage("overlay", "magnifier", True, (), ("maps",), _overlay, wanted=maps_overlaid),
+        Stage("overlay", "magnifier", True, (), ("maps",), _overlay, version=2, wanted=maps_overlaid),
         Stage("result", "magnifier", False, ("maps", "overlay"), ("clip", "overlay"), _result, version=2),
     )
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from magnifier.maps.canonical import drawn_back
 from magnifier.maps.cells import Plane8
@@ -25,16 +26,34 @@ Floats = NDArray[np.float32]
 # than three times a second anyway.
 _RESTING, _BEATING = 0.5, 0.3
 _COLOURS = "inferno"
+_FINER = 2  # samples of a sheet for one of the map's coordinates, each way
+_STEPS = 256  # of a beat
+_MIDDLES = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]])  # of chroma samples, in luma pixels
 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """What is laid over skin in one position: colours in stored levels, and how much of them, at chroma resolution."""
+    """What is laid over the skin of one person, drawn once: finer than the samples of any frame, so that frames take
+    the nearest of it.
 
-    yuv: tuple[Floats, Floats, Floats]
-    resting: Floats
-    cosine: Floats
-    sine: Floats
+    Attributes
+    ----------
+    place : float64[3, 3]
+        From map coordinates (x, y in luma pixels) to samples of the sheet.
+    shape : tuple of int
+    levels : uint8[3, samples]
+        Y, U, V as stored.
+    late : uint8[samples]
+        Delay in 256ths of a beat.
+    cover : float32[samples]
+        0 where there is no map, 1 inside of it; it fades over a cell towards its edge.
+    """
+
+    place: NDArray[np.float64]
+    shape: tuple[int, int]
+    levels: Plane8
+    late: Plane8
+    cover: Floats
 
 
 class Overlay:
@@ -54,7 +73,7 @@ class Overlay:
         self._matrix, self._offset = stored_from_rgb(plan.recording)
         values = [p.maps["amplitude"][np.isfinite(p.maps["amplitude"])] for p in self._people]
         self._high = max((float(np.quantile(v, 0.995)) for v in values if v.size), default=1.0)
-        self._sheets: dict[str, _Sheet] = {}  # of people whose coordinates are the picture's: made once
+        self._sheets: dict[str, _Sheet] = {}
 
     def draw(self, index: int, planes: tuple[Plane8, Plane8, Plane8], mask: FrameMask) -> tuple[Plane8, Plane8, Plane8]:
         """One frame.
@@ -71,7 +90,7 @@ class Overlay:
         -------
         tuple of uint8[h, w]
         """
-        result = planes
+        drawn: tuple[Plane8, Plane8, Plane8] | None = None
         for person in self._people:
             waves = self._waves[person.id]
             label = label_at(waves.spans, index)
@@ -80,37 +99,32 @@ class Overlay:
             transform = frame_instance(mask, label)
             if person.canonical and transform is None:
                 continue
-            shape = (planes[1].shape[0], planes[1].shape[1])
-            sheet = self._sheet(person, transform if person.canonical else None, shape)
-            beat = float(waves.phase[index])
-            weight = sheet.resting + np.float32(np.cos(beat)) * sheet.cosine + np.float32(np.sin(beat)) * sheet.sine
-            weight *= skin_of(mask.labels, label)
-            result = _laid(result, sheet.yuv, weight)
-        return result
+            if person.id not in self._sheets:
+                self._sheets[person.id] = self._sheet(person)
+            if drawn is None:
+                drawn = (planes[0].copy(), planes[1].copy(), planes[2].copy())
+            row, column = np.nonzero(skin_of(mask.labels, label))
+            moved = transform if person.canonical else None
+            _lay(drawn, (row, column), self._sheets[person.id], moved, waves.phase[index])
+        return planes if drawn is None else drawn
 
-    def _sheet(self, person: PersonMaps, transform: Transform | None, shape: tuple[int, int]) -> _Sheet:
-        if person.id in self._sheets:
-            return self._sheets[person.id]
+    def _sheet(self, person: PersonMaps) -> _Sheet:
         assert person.box is not None
-        values = drawn_back(person.maps["amplitude"], person.box, transform, shape)
-        delay = drawn_back(person.maps["delay"], person.box, transform, shape)
+        y0, y1, x0, x1 = person.box.samples
+        shape = (_FINER * (y1 - y0), _FINER * (x1 - x0))
+        # luma pixels of the sheet to those of the map's coordinates
+        back: Transform = ((1 / _FINER, 0.0, 2.0 * x0), (0.0, 1 / _FINER, 2.0 * y0))
+        values = drawn_back(person.maps["amplitude"], person.box, back, shape)
+        delay = drawn_back(person.maps["delay"], person.box, back, shape)
+        rgb = painted(values, 0.0, self._high, _COLOURS).reshape(-1, 3)
+        levels = np.clip(np.rint(self._matrix @ rgb.T + self._offset[:, None]), 0, 255).astype(np.uint8)
+        late = person.rate_hz * np.nan_to_num(delay.ravel()) / 1000
         known = np.isfinite(values)
-        rgb = painted(values, 0.0, self._high, _COLOURS).astype(np.float32)
-        yuv = rgb @ self._matrix.T.astype(np.float32) + self._offset.astype(np.float32)
-        late = 2 * np.pi * person.rate_hz * np.nan_to_num(delay) / 1000
-        strong = np.where(known, np.float32(1), np.float32(0))
-        # (1 + cos(phi - late)) / 2 of the beating part
-        resting = strong * np.float32(_RESTING + _BEATING / 2)
-        half = strong * np.float32(_BEATING / 2)
-        sheet = _Sheet(
-            (yuv[..., 0], yuv[..., 1], yuv[..., 2]),
-            resting.astype(np.float32),
-            (half * np.cos(late)).astype(np.float32),
-            (half * np.sin(late)).astype(np.float32),
-        )
-        if not person.canonical:
-            self._sheets[person.id] = sheet
-        return sheet
+        near = gaussian_filter(known.astype(np.float32), _FINER * person.box.side / 4)  # half a cell
+        cover = np.where(known, np.clip(2 * near - 1, 0, 1), np.float32(0)).ravel()
+        turns = np.rint(_STEPS * late).astype(np.int64) % _STEPS
+        place = np.linalg.inv(np.vstack([np.array(back), [0.0, 0.0, 1.0]]))
+        return _Sheet(np.linalg.inv(_MIDDLES) @ place, shape, levels, turns.astype(np.uint8), cover)
 
 
 def stored_from_rgb(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -120,28 +134,50 @@ def stored_from_rgb(recording: Recording) -> tuple[NDArray[np.float64], NDArray[
     return inverse, -inverse @ offset
 
 
-def _laid(
-    planes: tuple[Plane8, Plane8, Plane8], yuv: tuple[Floats, Floats, Floats], weight: Floats
-) -> tuple[Plane8, Plane8, Plane8]:
-    """Mix colours into planes; both lie at chroma resolution but for Y."""
-    rows, columns = np.flatnonzero(weight.any(axis=1)), np.flatnonzero(weight.any(axis=0))
-    if not rows.size:
-        return planes
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-    here = weight[box]
-    mixed = []
-    for number, (plane, colour) in enumerate(zip(planes, yuv, strict=True)):
-        target = plane.copy()
-        share, paint = here, colour[box]
-        place = box
-        if number == 0:
-            place = (slice(2 * box[0].start, 2 * box[0].stop), slice(2 * box[1].start, 2 * box[1].stop))
-            old = target[place]
-            share, paint = (
-                p.repeat(2, axis=0).repeat(2, axis=1)[: old.shape[0], : old.shape[1]] for p in (share, paint)
-            )
-        old = target[place].astype(np.float32)
-        old += share * (paint - old)
-        target[place] = np.clip(old + np.float32(0.5), 0, 255).astype(np.uint8)
-        mixed.append(target)
-    return mixed[0], mixed[1], mixed[2]
+def _lay(
+    planes: tuple[Plane8, Plane8, Plane8],
+    skin: tuple[NDArray[np.intp], NDArray[np.intp]],
+    sheet: _Sheet,
+    transform: Transform | None,
+    beat: float,
+) -> None:
+    """Mix the sheet into planes, in place.
+
+    Parameters
+    ----------
+    planes : tuple of uint8[h, w]
+        Y, U, V.
+    skin : tuple of int[n]
+        Rows and columns of chroma samples.
+    sheet : _Sheet
+    transform : 2 rows of 3 floats, optional
+        From luma pixels of the frame to the map's coordinates; None where they are the same.
+    beat : float
+        Phase of the whole skin's pulse, radians.
+    """
+    there = np.eye(3) if transform is None else np.vstack([np.array(transform), [0.0, 0.0, 1.0]])
+    to = (sheet.place @ there @ _MIDDLES).astype(np.float32)
+    row, column = skin
+    x = np.rint(to[0, 0] * column + to[0, 1] * row + to[0, 2]).astype(np.int32)
+    y = np.rint(to[1, 0] * column + to[1, 1] * row + to[1, 2]).astype(np.int32)
+    inside = (x >= 0) & (x < sheet.shape[1]) & (y >= 0) & (y < sheet.shape[0])
+    at = np.where(inside, y * sheet.shape[1] + x, 0)
+    inside &= sheet.cover[at] > 0
+    row, column, at = row[inside], column[inside], at[inside]
+    phases = beat - 2 * np.pi / _STEPS * np.arange(_STEPS)
+    weight = (_RESTING + _BEATING / 2 * (1 + np.cos(phases))).astype(np.float32)[sheet.late[at]] * sheet.cover[at]
+    for plane, paint in zip(planes[1:], sheet.levels[1:, at], strict=True):
+        plane[row, column] = _mixed(plane[row, column], paint, weight)
+    luma, paint = planes[0], sheet.levels[0, at]
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        y, x = 2 * row + down, 2 * column + right
+        if (down and luma.shape[0] % 2) or (right and luma.shape[1] % 2):  # the last chroma sample covers less luma
+            fits = (y < luma.shape[0]) & (x < luma.shape[1])
+            luma[y[fits], x[fits]] = _mixed(luma[y[fits], x[fits]], paint[fits], weight[fits])
+        else:
+            luma[y, x] = _mixed(luma[y, x], paint, weight)
+
+
+def _mixed(old: Plane8, paint: Plane8, weight: Floats) -> Plane8:
+    mixed: Plane8 = (old + weight * (paint.astype(np.float32) - old) + np.float32(0.5)).astype(np.uint8)
+    return mixed
