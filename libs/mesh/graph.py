@@ -364,8 +364,8 @@ def missing(
     """Tasks of `job` that can run now and must be queued: what is awaited first, then the deepest stage, then by index.
 
     Pure: calling it again, late, or after lost or repeated events does no harm. Walks back from the result, so
-    it names nothing that the result does not need. What is awaited later (`AWAITED`) gets the part of `width` that a
-    service's tasks for what is awaited sooner leave it: maps do not keep the clip waiting.
+    it names nothing that the result does not need. What is awaited later (`AWAITED`) gets no more than
+    the slots that a service's tasks for what is awaited sooner leave free: maps do not keep the clip waiting.
 
     Parameters
     ----------
@@ -421,7 +421,8 @@ def missing(
     for name, index in sorted(ready, key=lambda task: (TURN[task[0]], -DEPTH[task[0]], task[1])):
         service, turn = STAGES[name].service, TURN[name]
         sooner = sum(counts.get(f"{service} {earlier}", 0) for earlier in range(turn))
-        if counts.get(name, 0) + sooner < width:
+        room = (width + 1) // 2 - sooner if sooner else width  # half of what is queued runs, the other half waits
+        if counts.get(name, 0) < room:
             for key in (name, f"{service} {turn}"):
                 counts[key] = counts.get(key, 0) + 1
             task = Task(

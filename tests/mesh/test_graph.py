@@ -131,7 +131,8 @@ def test_width_bounds_each_stage_and_what_is_awaited_sooner_comes_first(chunks: 
             service = STAGES[task.stage].service
             mine = [t for t in tasks if STAGES[t.stage].service == service and TURN[t.stage] <= TURN[task.stage]]
             sooner = [t for t in mine if TURN[t.stage] < TURN[task.stage]]
-            assert len(sooner) < width
+            if sooner:
+                assert len(mine) <= max((width + 1) // 2, len(sooner))
         names |= run(done.choice(tasks), plan)
 
 
