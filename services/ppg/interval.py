@@ -214,9 +214,9 @@ class _Knots:
 
     @classmethod
     def over(cls, count: int, sampling_hz: float) -> _Knots:
-        time = (np.arange(count) - (count - 1) / 2) / sampling_hz
+        time = np.asarray((np.arange(count) - (count - 1) / 2) / sampling_hz, np.float64)
         number = max(round(count / sampling_hz / KNOT_S) + 1, 3)
-        place = np.asarray(np.linspace(time[0], time[-1], number), np.float64)
+        place = np.linspace(time[0], time[-1], number)
         hats = np.stack([np.interp(time, place, row) for row in np.eye(number)])
         turned = np.cumsum(hats, axis=1) / sampling_hz
         return cls(time, place, hats, turned - turned.mean(axis=1, keepdims=True), sampling_hz)
