@@ -1,17 +1,25 @@
-"""What gateway and ppg say to each other about a live session: the last seconds of colours, and a reading of them."""
+"""What the gateway and others say to each other about a live session.
+
+ppg: the last seconds of colours, and a reading of them. segmenter: coded video, and the colours of the skin in it.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mesh.contracts import Contract, Measurement
+from mesh.errors import BadRequest
 
-KIND = "live"  # of the request
+KIND = "live"  # of the request for a reading
+MEDIA_KIND = "live-media"  # of the request for colours
 WINDOW_S = 20.0  # of signal that a reading looks at
 MOST_PATCHES = 16
 MOST_FRAMES = 1300  # in a window: 65 frames a second
+MEDIA_PATCHES = 16  # of coded video: a grid of four by four over the skin
+PIECE_BYTES = 512 << 10  # of coded video in one piece
+HELD_BYTES = 960 << 10  # of coded video since the last keyframe; with what else is said it fits into one message
 
 State = Literal["waiting", "short", "good", "bad", "unstable"]
 
@@ -28,3 +36,45 @@ class LiveReading(Contract):
     seconds: float = Field(description="Of signal that this reading looked at")
     wave_time_s: list[float] = Field(default_factory=list, description="Times of `wave`, as the frames have them")
     wave: list[float] = Field(default_factory=list, description="The pulse, in units of its standard deviation")
+
+
+Colour = tuple[float, float, float]
+
+
+class LiveMediaRequest(Contract):
+    """Coded video, which follows this as bytes: the head of a stream and all from its last keyframe on."""
+
+    after_s: float | None = Field(default=None, description="By the stream's clock; only later frames are asked for")
+    skin: str | None = Field(default=None, description="As the last answer had it", max_length=200_000)
+    skin_point: tuple[float, float] | None = Field(default=None, description="What is skin, px of the frame as stored")
+
+    def pack(self, data: bytes) -> bytes:
+        """As one message."""
+        head = self.model_dump_json(exclude_defaults=True).encode()
+        return len(head).to_bytes(4, "little") + head + data
+
+    @classmethod
+    def unpack(cls, message: bytes) -> tuple[LiveMediaRequest, bytes]:
+        """The request and the video.
+
+        Raises
+        ------
+        BadRequest
+            If `pack` did not make it.
+        """
+        size = int.from_bytes(message[:4], "little")
+        try:
+            return cls.model_validate_json(message[4 : 4 + size]), message[4 + size :]
+        except ValidationError as error:
+            raise BadRequest("this is no request for colours") from error
+
+
+class LiveColours(Contract):
+    """The skin of the frames of coded video."""
+
+    t: list[float] = Field(description="Seconds, by the stream's clock", max_length=MOST_FRAMES)
+    rgb: list[list[Colour | None]] = Field(description="Mean R, G, B (0-255) of each patch; null where it is no skin")
+    head: int = Field(ge=0, description="Bytes of the stream's head; 0 where it has not come whole")
+    restart: int = Field(ge=0, description="What lies before it, behind the head, is not needed any more")
+    skin: str | None = Field(default=None, description="What was taken for skin: for the next request")
+    reason: str | None = Field(default=None, description="Why there is no skin")
