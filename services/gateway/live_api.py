@@ -1,6 +1,7 @@
-"""Live sessions over a WebSocket: the browser sends colours of patches of skin, the gateway answers once a second.
+"""Live sessions over a WebSocket: colours of patches of skin come, or coded video; a reading goes out once a second.
 
-The gateway computes nothing: it asks the ppg service, whichever instance answers. Messages are JSON; see docs/api.md.
+The gateway computes nothing: it asks the segmenter for colours and the ppg service for readings, whichever instance
+answers. Messages are JSON, but for pieces of video; see docs/api.md.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import time
 from typing import Any
 
@@ -17,7 +19,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from gateway.auth import principal_of
 from gateway.links_api import LIVE
-from gateway.live_sessions import LONGEST_MESSAGE, End, Frames, LiveSession, Start, parse_message
+from gateway.live_sessions import LONGEST_MESSAGE, End, Frames, LiveSession, Piece, Start, parse_frames, parse_message
 from gateway.principals import Scope
 from gateway.problems import failure_response
 from gateway.state import Gateway, gateway_of
@@ -59,6 +61,7 @@ async def live(socket: WebSocket) -> None:
             socket,
             type="session", session=session.id, resumed=resumed, keep_s=gateway.live.keep_s,
             every_s=gateway.settings.live_every_s, frames=session.taken, last_t=session.last_time_s,
+            pieces=session.media.pieces if session.media is not None else None,
         )  # fmt: skip
         ended = await _converse(socket, gateway, session)
     except Failure as failure:
@@ -77,8 +80,19 @@ async def live(socket: WebSocket) -> None:
                 await socket.close(RESTART if gateway.runtime.stopping.is_set() else 1000)
 
 
-async def _receive(socket: WebSocket) -> Start | Frames | End:
-    text = await socket.receive_text()
+async def _next(socket: WebSocket) -> str | bytes:
+    """A message, text or binary. Raises WebSocketDisconnect."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+    text: str | None = message.get("text")
+    return text if text is not None else bytes(message["bytes"])
+
+
+async def _receive(socket: WebSocket) -> Start | Frames | Piece | End:
+    text = await _next(socket)
+    if isinstance(text, bytes):
+        raise BadRequest("a binary message follows a `piece` that says what it is")
     if len(text) > LONGEST_MESSAGE:
         raise BadRequest(f"a message has at most {LONGEST_MESSAGE} characters")
     try:
@@ -93,7 +107,7 @@ async def _send(socket: WebSocket, **message: Any) -> None:
 
 async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession) -> bool:
     """Take frames and send readings until one side has enough; whether the client ended the session."""
-    listening = asyncio.create_task(_listen(socket, session))
+    listening = asyncio.create_task(_listen(socket, gateway, session))
     reading = asyncio.create_task(_read(socket, gateway, session))
     stopping = asyncio.create_task(gateway.runtime.stopping.wait())
     try:
@@ -109,24 +123,46 @@ async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession) -
         await asyncio.gather(listening, reading, stopping, return_exceptions=True)
 
 
-async def _listen(socket: WebSocket, session: LiveSession) -> None:
+async def _listen(socket: WebSocket, gateway: Gateway, session: LiveSession) -> None:
     while True:
         async with asyncio.timeout(SILENCE_S):
             message = await _receive(socket)
         if isinstance(message, Frames):
+            if session.media is not None:
+                raise BadRequest("this session takes pieces of video: `start` said `media`")
             session.add(message)
+        elif isinstance(message, Piece):
+            await _take_piece(socket, gateway, session, message)
         elif isinstance(message, End):
             return
         else:
             raise BadRequest("the session has begun already")
 
 
+async def _take_piece(socket: WebSocket, gateway: Gateway, session: LiveSession, piece: Piece) -> None:
+    """Take the video that follows. The next message is read when its colours are known: a fast client waits."""
+    async with asyncio.timeout(SILENCE_S):
+        data = await _next(socket)
+    if not isinstance(data, bytes):
+        raise BadRequest("after `piece` comes a binary message")
+    media = session.media
+    if media is None:
+        raise BadRequest("this session takes colours: `start` did not say `media`")
+    arrived = time.monotonic()
+    if media.add(piece, data):
+        times, colours = await media.colours(gateway.bus, session.last_time_s)
+        if times:
+            session.add(parse_frames(times, colours), arrived)
+    await _send(socket, type="taken", piece=piece.number, frames=session.taken, t=session.last_time_s)
+
+
 async def _read(socket: WebSocket, gateway: Gateway, session: LiveSession) -> None:
     every_s = gateway.settings.live_every_s
-    due = time.monotonic() + every_s
+    due = -math.inf
     while True:
-        await asyncio.sleep(max(due - time.monotonic(), 0.0))
-        due = max(due + every_s, time.monotonic())
+        # one that waited for its answer beyond the next second leaves that one out: the others have their turn
+        due = session.due(max(time.monotonic(), due + every_s / 2), every_s)
+        await asyncio.sleep(due - time.monotonic())
         asked = session.request()
         arrived = session.arrived
         began = time.monotonic()
@@ -141,6 +177,8 @@ async def _read(socket: WebSocket, gateway: Gateway, session: LiveSession) -> No
 async def _reading(gateway: Gateway, session: LiveSession, asked: bytes | None) -> LiveReading:
     if asked is None:
         return _waiting("no frame has come yet")
+    if session.media is not None and session.media.reason is not None:
+        return _waiting(f"no skin is seen: {session.media.reason}")
     try:
         found = LiveReading.model_validate_json(await requests.ask(gateway.bus, KIND, asked, ANSWER_S))
     except Failure as failure:

@@ -1,6 +1,7 @@
 """Live sessions: the last seconds of colours of each, kept by the gateway that the client is connected to.
 
-Bounded: `mesh.live.WINDOW_S` of frames, `MOST_FRAMES`, `MOST_PATCHES`; sessions by a setting. A session outlives a
+Bounded: `mesh.live.WINDOW_S` of frames, `MOST_FRAMES`, `MOST_PATCHES`, `HELD_BYTES` of video; sessions by a setting.
+A session outlives a
 dropped connection for a while; its name, which cannot be guessed, is what the client takes it up again with.
 """
 
@@ -9,15 +10,16 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.live_media import MediaStream
 from media.array_blob import pack
 from mesh.errors import BadRequest, Busy, NotFound
-from mesh.live import MOST_FRAMES, MOST_PATCHES, WINDOW_S, LiveReading
+from mesh.live import MEDIA_PATCHES, MOST_FRAMES, MOST_PATCHES, WINDOW_S, LiveReading
 from mesh.names import new_id
 from mesh.telemetry import GatewayMetrics
 
@@ -27,6 +29,7 @@ _STEP_S = WINDOW_S / MOST_FRAMES  # frames that come closer than this are passed
 
 Colour = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 Time = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Coordinate = Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)]
 
 
 class _Message(BaseModel):
@@ -39,6 +42,8 @@ class Start(_Message):
     type: Literal["start"]
     patches: int = Field(default=1, ge=1, le=MOST_PATCHES)
     session: str | None = Field(default=None, max_length=60)
+    media: bool = False  # coded video comes, not colours
+    skin_point: tuple[Coordinate, Coordinate] | None = None  # of a spot of skin in that video, px
 
 
 class Frames(_Message):
@@ -49,14 +54,24 @@ class Frames(_Message):
     rgb: list[list[tuple[Colour, Colour, Colour] | None]] = Field(min_length=1, max_length=MOST_FRAMES)
 
 
+class Piece(_Message):
+    """What the next message, which is binary, holds: a piece of coded video."""
+
+    type: Literal["piece"]
+    number: int = Field(ge=0, le=1 << 40)  # from 0, in the order of the stream
+    start_s: Time | None = None  # of a piece that begins a stream of its own: the time of its first frame
+
+
 class End(_Message):
     """Last message: nothing is kept."""
 
     type: Literal["end"]
 
 
-Incoming = Start | Frames | End
-_BY_TYPE: dict[str, type[Start] | type[Frames] | type[End]] = {"start": Start, "frames": Frames, "end": End}
+Incoming = Start | Frames | Piece | End
+_BY_TYPE: dict[str, type[Start] | type[Frames] | type[Piece] | type[End]] = {
+    "start": Start, "frames": Frames, "piece": Piece, "end": End,
+}  # fmt: skip
 
 
 def parse_message(data: Any) -> Incoming:
@@ -64,12 +79,20 @@ def parse_message(data: Any) -> Incoming:
     kind = data.get("type") if isinstance(data, dict) else None
     model = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if model is None:
-        raise BadRequest("a message is an object whose `type` is `start`, `frames` or `end`")
+        raise BadRequest("a message is an object whose `type` is `start`, `frames`, `piece` or `end`")
     try:
         return model.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[0]
         raise BadRequest(f"{'/'.join(map(str, found['loc']))}: {found['msg']}") from None
+
+
+def parse_frames(times: list[float], colours: Sequence[Sequence[tuple[float, ...] | None]]) -> Frames:
+    """Frames that the segmenter saw. Raises BadRequest where a time or colour is none."""
+    try:
+        return Frames.model_validate({"type": "frames", "t": times, "rgb": colours})
+    except ValidationError:
+        raise BadRequest("the times of this video cannot be: `start_s` or the stream's clock is wrong") from None
 
 
 class LiveSession:
@@ -85,22 +108,36 @@ class LiveSession:
         When one was there last, by the monotonic clock.
     arrived : float
         When the newest frame came, by the monotonic clock.
+    phase : float
+        Where between two of its readings the other sessions leave room, 0-1.
+    media : MediaStream or None
+        Where coded video comes.
     """
 
-    def __init__(self, tenant: str, patches: int) -> None:
-        self.id, self.tenant, self.patches = new_id("live"), tenant, patches
+    def __init__(self, tenant: str, patches: int, media: MediaStream | None = None, phase: float = 0.0) -> None:
+        self.id, self.tenant, self.patches, self.media, self.phase = new_id("live"), tenant, patches, media, phase
         self.connected, self.last_seen, self.arrived = True, time.monotonic(), 0.0
         self._frames: deque[tuple[float, np.ndarray[Any, np.dtype[np.float32]]]] = deque(maxlen=MOST_FRAMES)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self.taken = 0  # frames so far
+
+    def due(self, now_s: float, every_s: float) -> float:
+        """When its next reading is due, by the clock of `now_s`: each session has its own place in the second."""
+        return every_s * (math.floor(now_s / every_s - self.phase) + 1 + self.phase)
 
     @property
     def last_time_s(self) -> float | None:
         """Time of the newest frame."""
         return self._frames[-1][0] if self._frames else None
 
-    def add(self, frames: Frames) -> None:
+    def add(self, frames: Frames, arrived: float | None = None) -> None:
         """Take frames in; those that are older than the newest, or come too close, are passed over.
+
+        Parameters
+        ----------
+        frames : Frames
+        arrived : float, optional
+            When they came, by the monotonic clock; now if not given.
 
         Raises
         ------
@@ -119,7 +156,7 @@ class LiveSession:
         newest = self.last_time_s
         while self._frames and newest is not None and newest - self._frames[0][0] > WINDOW_S:
             self._frames.popleft()
-        self.arrived = time.monotonic()
+        self.arrived = time.monotonic() if arrived is None else arrived
 
     def request(self) -> bytes | None:
         """What the ppg service needs for a reading; None where there is nothing."""
@@ -179,14 +216,18 @@ class LiveSessions:
         """
         self._forget_old()
         found = self._sessions.get(start.session) if start.session is not None else None
-        if found is not None and found.tenant == tenant and found.patches == start.patches:
+        patches = MEDIA_PATCHES if start.media else start.patches
+        same = found is not None and found.tenant == tenant and found.patches == patches
+        if found is not None and same and (found.media is not None) == start.media:
             if found.connected:
                 raise NotFound("this session has a connection already")
             found.connected = True
             return found, True
         if len(self._sessions) >= self._most:
             raise Busy(f"{self._most} live sessions are open")
-        session = LiveSession(tenant, start.patches)
+        media = MediaStream(start.skin_point) if start.media else None
+        phase = _widest_gap([session.phase for session in self._sessions.values()])
+        session = LiveSession(tenant, patches, media, phase)
         self._sessions[session.id] = session
         self._metrics.live_sessions.set(len(self._sessions))
         return session, False
@@ -197,3 +238,14 @@ class LiveSessions:
         if ended:
             self._sessions.pop(session.id, None)
         self._forget_old()
+
+
+def _widest_gap(phases: list[float]) -> float:
+    """The middle of the widest gap between phases on a circle of length 1; 0 where there are none."""
+    if not phases:
+        return 0.0
+    taken = sorted(phases)
+    gap, start = max(
+        (after - before, before) for before, after in zip(taken, [*taken[1:], taken[0] + 1.0], strict=True)
+    )
+    return (start + gap / 2) % 1.0

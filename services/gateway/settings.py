@@ -64,7 +64,7 @@ class GatewaySettings(ClipSettings):
     events_streams: int = Field(default=500, ge=1)  # at once; each holds a connection and a consumer
 
     # --- live sessions
-    live_sessions: int = Field(default=50, ge=1)  # at once; each has at most half a megabyte of colours
+    live_sessions: int = Field(default=50, ge=1)  # at once; each has at most half a MiB of colours and one of video
     live_keep_s: float = Field(default=10.0, ge=0)  # a session outlives a dropped connection by this
     live_every_s: float = Field(default=1.0, gt=0)  # between readings
 

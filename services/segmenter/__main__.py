@@ -10,6 +10,7 @@ from mesh.errors import Failure
 from mesh.service import create_app, run
 from mesh.settings import MeshSettings
 from mesh.telemetry import configure_logging
+from segmenter.live_answers import answer_live_media
 from segmenter.previews import MODULE, answer_previews
 from segmenter.sam3.process import Sam3Process
 from segmenter.sam3.settings import Sam3Settings
@@ -21,7 +22,8 @@ def main() -> None:
     """Serve until SIGTERM; exit status 1 if SAM 3 is wanted and cannot be had."""
     settings = MeshSettings()
     if not Sam3Settings().weights:
-        run("segmenter", create_app("segmenter", settings, components=[answer_previews], call_modules=[MODULE]))
+        components = [answer_previews, answer_live_media]
+        run("segmenter", create_app("segmenter", settings, components=components, call_modules=[MODULE]))
         return
     configure_logging("segmenter", settings.log_level, as_json=settings.log_json)
     with contextlib.ExitStack() as stack:
@@ -33,7 +35,7 @@ def main() -> None:
         app = create_app(
             "segmenter",
             settings,
-            components=[answer_previews],
+            components=[answer_previews, answer_live_media],
             call_modules=[MODULE],
             info=lambda: {"sam3": sam3.description | {"ready": sam3.ready, "starts": sam3.starts}},
             ready=lambda: sam3.ready,
