@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 RESTART_S = 1.0  # a component that failed is started again after this
 CALL_FILE_BYTES = 1 << 30
+WEBSOCKET_BYTES, WEBSOCKET_MESSAGES = 1 << 20, 8  # of one message, and how many wait on a connection
 
 
 def package_version() -> str:
@@ -278,6 +279,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=5,
+                ws_max_size=WEBSOCKET_BYTES,
+                ws_max_queue=WEBSOCKET_MESSAGES,
             )
         )
         self._app, self._settings = app, settings
