@@ -35,6 +35,7 @@ START_S = 10.0  # for the first message
 SILENCE_S = 30.0  # without a message the connection is given up; the session stays for its time
 ANSWER_S = 3.0
 POLICY, RESTART, LATER = 1008, 1012, 1013  # codes of RFC 6455 and its registry
+REPLACED = 4000  # another connection has taken the session over; a code of ours
 
 
 @router.websocket(LIVE)
@@ -50,6 +51,7 @@ async def live(socket: WebSocket) -> None:
         return
     await socket.accept()
     session: LiveSession | None = None
+    replaced = asyncio.Event()
     ended = False
     try:
         async with asyncio.timeout(START_S):
@@ -57,13 +59,14 @@ async def live(socket: WebSocket) -> None:
         if not isinstance(first, Start):
             raise BadRequest("the first message is `start`")
         session, resumed = gateway.live.open(principal.tenant, first)
+        replaced = session.replaced
         await _send(
             socket,
             type="session", session=session.id, resumed=resumed, keep_s=gateway.live.keep_s,
             every_s=gateway.settings.live_every_s, frames=session.taken, last_t=session.last_time_s,
             pieces=session.media.pieces if session.media is not None else None,
         )  # fmt: skip
-        ended = await _converse(socket, gateway, session)
+        ended = await _converse(socket, gateway, session, replaced)
     except Failure as failure:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await _send(
@@ -73,11 +76,12 @@ async def live(socket: WebSocket) -> None:
     except (WebSocketDisconnect, TimeoutError):
         pass
     finally:
-        if session is not None:
+        if session is not None and not replaced.is_set():
             gateway.live.leave(session, ended=ended)
         if socket.client_state is WebSocketState.CONNECTED and socket.application_state is WebSocketState.CONNECTED:
             with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await socket.close(RESTART if gateway.runtime.stopping.is_set() else 1000)
+                stopping = gateway.runtime.stopping.is_set()
+                await socket.close(REPLACED if replaced.is_set() else RESTART if stopping else 1000)
 
 
 async def _next(socket: WebSocket) -> str | bytes:
@@ -105,22 +109,22 @@ async def _send(socket: WebSocket, **message: Any) -> None:
     await socket.send_text(json.dumps(message, allow_nan=False))
 
 
-async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession) -> bool:
+async def _converse(socket: WebSocket, gateway: Gateway, session: LiveSession, replaced: asyncio.Event) -> bool:
     """Take frames and send readings until one side has enough; whether the client ended the session."""
     listening = asyncio.create_task(_listen(socket, gateway, session))
     reading = asyncio.create_task(_read(socket, gateway, session))
-    stopping = asyncio.create_task(gateway.runtime.stopping.wait())
+    others = [asyncio.create_task(event.wait()) for event in (gateway.runtime.stopping, replaced)]
     try:
-        await asyncio.wait({listening, reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({listening, reading, *others}, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()
         if listening.done():
             listening.result()
         return listening.done()
     finally:
-        for task in (listening, reading, stopping):
+        for task in (listening, reading, *others):
             task.cancel()
-        await asyncio.gather(listening, reading, stopping, return_exceptions=True)
+        await asyncio.gather(listening, reading, *others, return_exceptions=True)
 
 
 async def _listen(socket: WebSocket, gateway: Gateway, session: LiveSession) -> None:

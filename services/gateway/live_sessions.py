@@ -7,6 +7,7 @@ dropped connection for a while; its name, which cannot be guessed, is what the c
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.live_media import MediaStream
 from media.array_blob import pack
-from mesh.errors import BadRequest, Busy, NotFound
+from mesh.errors import BadRequest, Busy
 from mesh.live import MEDIA_PATCHES, MOST_FRAMES, MOST_PATCHES, WINDOW_S, LiveReading
 from mesh.names import new_id
 from mesh.telemetry import GatewayMetrics
@@ -112,11 +113,14 @@ class LiveSession:
         Where between two of its readings the other sessions leave room, 0-1.
     media : MediaStream or None
         Where coded video comes.
+    replaced : Event
+        Of the connection that it has now: set when another takes its place.
     """
 
     def __init__(self, tenant: str, patches: int, media: MediaStream | None = None, phase: float = 0.0) -> None:
         self.id, self.tenant, self.patches, self.media, self.phase = new_id("live"), tenant, patches, media, phase
         self.connected, self.last_seen, self.arrived = True, time.monotonic(), 0.0
+        self.replaced = asyncio.Event()
         self._frames: deque[tuple[float, np.ndarray[Any, np.dtype[np.float32]]]] = deque(maxlen=MOST_FRAMES)
         self._recent: deque[float] = deque(maxlen=RECENT)
         self.taken = 0  # frames so far
@@ -206,22 +210,20 @@ class LiveSessions:
         """The session of a first message, and whether it is one that is taken up again.
 
         A session that is not kept any more, or not by this gateway, begins anew: the client only waits a little.
+        Who names one that still seems connected takes it over: a network that went away closes no connection.
 
         Raises
         ------
         Busy
             If there are as many as are allowed.
-        NotFound
-            If somebody else is connected to it.
         """
         self._forget_old()
         found = self._sessions.get(start.session) if start.session is not None else None
         patches = MEDIA_PATCHES if start.media else start.patches
         same = found is not None and found.tenant == tenant and found.patches == patches
         if found is not None and same and (found.media is not None) == start.media:
-            if found.connected:
-                raise NotFound("this session has a connection already")
-            found.connected = True
+            found.replaced.set()
+            found.connected, found.replaced = True, asyncio.Event()
             return found, True
         if len(self._sessions) >= self._most:
             raise Busy(f"{self._most} live sessions are open")
@@ -233,7 +235,7 @@ class LiveSessions:
         return session, False
 
     def leave(self, session: LiveSession, *, ended: bool) -> None:
-        """The connection is gone: keep the session for a while, or drop it if the client has `ended` it."""
+        """Its connection is gone: keep the session for a while, or drop it if the client has `ended` it."""
         session.connected, session.last_seen = False, self._clock()
         if ended:
             self._sessions.pop(session.id, None)

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from gateway.event_stream import MEDIA_TYPE, all_seen
 from gateway.jobs_api import COMMON
@@ -49,6 +49,7 @@ class FileList(BaseModel):
     """The files of a result."""
 
     files: list[FileEntry]
+    complete: bool = Field(description="False while the job runs: more will come")
 
 
 async def result_index(gateway: Gateway, job: Job) -> ResultIndex:
@@ -77,18 +78,28 @@ async def result_index(gateway: Gateway, job: Job) -> ResultIndex:
         raise Expired("the result of this job is not kept any more") from None
 
 
-async def file_of(gateway: Gateway, job: Job, name: str) -> ResultFile:
-    """One file of a job's result; NotFound if it has none of that name, and as `result_index`.
+async def early_files(gateway: Gateway, job: Job) -> list[ResultFile]:
+    """What is there of the files of a job that has not ended: the magnified clip, from the end of its stage on.
 
-    The magnified clip is there before the job ends: from the end of the stage `clip` on.
+    Raises
+    ------
+    Unavailable
+        If the broker cannot be reached.
     """
-    if job.outcome is None:
-        with contextlib.suppress(NotFound):
-            content = await gateway.blobs.read(blob_name(job, "clip"))
-            early = MagnifiedClip.model_validate_json(content).file
-            if early is not None and early.name == name:
-                return early
-    for entry in (await result_index(gateway, job)).files:
+    try:
+        content = await gateway.blobs.read(blob_name(job, "clip"))
+    except NotFound:
+        return []
+    made = MagnifiedClip.model_validate_json(content).file
+    return [made] if made is not None else []
+
+
+async def file_of(gateway: Gateway, job: Job, name: str) -> ResultFile:
+    """One file of a job's result; NotFound if it has none of that name, and as `result_index`."""
+    found = await early_files(gateway, job) if job.outcome is None else []
+    if not any(entry.name == name for entry in found):
+        found = (await result_index(gateway, job)).files
+    for entry in found:
         if entry.name == name:
             return entry
     raise NotFound("the result has no such file", hint=f"GET /v1/jobs/{job.id}/files lists them.")
@@ -117,14 +128,22 @@ async def get_result(gateway: TheGateway, job: TheJob) -> Result:
 
 
 @router.get("/files", operation_id="listFiles", summary="The files of a result", responses=responses(*_RESULT))
-async def list_files(gateway: TheGateway, job: TheJob) -> FileList:
+async def list_files(
+    gateway: TheGateway,
+    job: TheJob,
+    early: Annotated[
+        bool, Query(description="While the job runs: those that are there already, not a conflict")
+    ] = False,
+) -> FileList:
     """Names, types, sizes, digests and addresses."""
-    index = await result_index(gateway, job)
+    running = early and job.outcome is None
+    found = await early_files(gateway, job) if running else (await result_index(gateway, job)).files
     return FileList(
         files=[
             FileEntry(**file.model_dump(exclude={"blob"}), href=f"/v1/jobs/{job.id}/files/{quote(file.name, safe='')}")
-            for file in index.files
-        ]
+            for file in found
+        ],
+        complete=not running,
     )
 
 

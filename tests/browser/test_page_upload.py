@@ -25,6 +25,23 @@ def reused(page: Any) -> dict[str, bool]:
     )
 
 
+def test_the_clip_is_shown_before_the_rest_is_there(visit: Any, clips: Path) -> None:
+    seen = visit()
+    page = seen.page
+    held: list[Any] = []
+    page.route("**/v1/jobs/*/result", lambda route: held.append(route))  # the end of the job is not answered yet
+    seen.upload(clips / "pulse.mp4")
+    page.get_by_role("button", name="Find the pulse").click()
+    seen.until("document.querySelector('.magnified')?.duration > 9")
+    assert page.locator(".files").is_hidden()
+    source = page.evaluate("document.querySelector('.magnified').src")
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    page.wait_for_selector(".files:not([hidden])")
+    assert page.evaluate("document.querySelector('.magnified').src") == source, "it goes on playing"
+
+
 def test_from_a_file_to_the_pulse_and_back_to_nothing(visit: Any, clips: Path) -> None:
     seen = visit()
     page = seen.page

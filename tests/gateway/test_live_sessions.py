@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.live_sessions import End, Frames, LiveSession, LiveSessions, Start, parse_message
 from media.array_blob import unpack
 from mesh.contracts import Measurement
-from mesh.errors import BadRequest, Busy, NotFound
+from mesh.errors import BadRequest, Busy
 from mesh.live import MOST_FRAMES, WINDOW_S, LiveReading
 from mesh.telemetry import GatewayMetrics, Telemetry
 
@@ -112,8 +112,14 @@ def test_sessions_outlive_a_connection_for_a_while() -> None:
     first, resumed = sessions.open("ann", Start(type="start", patches=1))
     assert not resumed
     again = Start(type="start", patches=1, session=first.id)
-    with pytest.raises(NotFound):
-        sessions.open("ann", again)  # it has a connection
+    dead = first.replaced
+    assert sessions.open("ann", again) == (first, True), "its connection may be gone without a word: it is taken over"
+    assert dead.is_set()
+    assert not first.replaced.is_set()
+    assert sessions.open("bob", again)[0] is not first, "not by another tenant"
+    sessions = LiveSessions(2, 10.0, GatewayMetrics(Telemetry("gateway")), clock=lambda: now[0])
+    first, _ = sessions.open("ann", Start(type="start", patches=1))
+    again = Start(type="start", patches=1, session=first.id)
     sessions.leave(first, ended=False)
     now[0] += 9.0
     assert sessions.open("ann", again) == (first, True)

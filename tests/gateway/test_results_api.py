@@ -49,17 +49,24 @@ def test_the_clip_is_there_before_the_job_has_ended(served: ServedGateway, contr
     url = f"/v1/jobs/{job}/files/magnified.mp4"
     until(lambda: served.http.get(f"/v1/jobs/{job}/measurements").status_code != 409)
     assert served.http.get(url).status_code == 409  # not made yet
+    assert served.http.get(f"/v1/jobs/{job}/files").status_code == 409
+    assert served.http.get(f"/v1/jobs/{job}/files?early=true").json() == {"files": [], "complete": False}
     control.release("segment")
     until(lambda: served.http.head(url).status_code == 200)
     assert served.http.get(url).content == CLIP
     assert served.http.get(url, headers={"Range": "bytes=3-5"}).content == CLIP[3:6]
     for other in ("result.json", "overlay.mp4"):
         assert served.http.get(f"/v1/jobs/{job}/files/{other}").status_code == 409
-    assert served.http.get(f"/v1/jobs/{job}/files").status_code == 409
+    listed = served.http.get(f"/v1/jobs/{job}/files?early=true").json()
+    assert [file["name"] for file in listed["files"]] == ["magnified.mp4"]
+    assert not listed["complete"]
     assert served.http.get(f"/v1/jobs/{job}").json()["state"] == "processing"
     control.release("maps")
     assert served.ended(job)["state"] == "succeeded"
     assert served.http.get(url).content == CLIP
+    listed = served.http.get(f"/v1/jobs/{job}/files?early=true").json()
+    assert {file["name"] for file in listed["files"]} == {"result.json", "magnified.mp4"}
+    assert listed["complete"]
 
 
 @pytest.mark.parametrize(

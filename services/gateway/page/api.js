@@ -115,8 +115,9 @@ class Api {
     return this.json(`/v1/jobs/${id}/result`);
   }
 
-  async files(id) {
-    return (await this.json(`/v1/jobs/${id}/files`)).files;
+  /** Files of a result; with `early` those that are there while the job runs. */
+  async files(id, early = false) {
+    return (await this.json(`/v1/jobs/${id}/files?early=${early}`)).files;
   }
 
   submit(recording, parameters) {
@@ -141,11 +142,6 @@ class Api {
 
   async blob(path, signal) {
     return (await this.request(path, { signal })).blob();
-  }
-
-  /** Bytes of a file. */
-  async size(path, signal) {
-    return Number((await this.request(path, { method: "HEAD", signal })).headers.get("Content-Length"));
   }
 
   /** An address for what cannot send a header, such as a video: as it is, or a signed link where a token is needed. */

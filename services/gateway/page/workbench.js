@@ -223,13 +223,12 @@ export class Workbench {
 
   /** The clip is there before the maps. What goes wrong here is told by the result. */
   async #showEarly(view, signal) {
-    const href = `/v1/jobs/${view.id}/files/${CLIP}`;
     try {
-      const size = await api.size(href, signal);
-      if (signal.aborted || this.#shown === view.id) return;
-      await this.#play({ href, size }, view.parameters, signal);
+      const clip = (await api.files(view.id, true)).find(({ name }) => name === CLIP);
+      if (!clip || signal.aborted || this.#shown === view.id) return;
+      await this.#play(clip, view.parameters, signal);
     } catch {
-      // nothing was magnified, or the result says it again
+      // the result says it again
     }
   }
 
