@@ -1,13 +1,17 @@
-"""The colours of a face in the cells of the canonical face: which of it is not skin, and how much is covered.
+"""The colours of a face and of what lies beside it, in cells: which of it is not skin, and how much is covered.
 
-Only ratios of chroma to luma are compared, which shading leaves alone, and only means over more than a second,
-which hold nothing of the pulse.
+The cells lie in the canonical frame and reach over its sides, where a turned head shows its ear. Only ratios of chroma
+to luma are compared, which shading leaves alone, and only means over more than a second, which hold nothing of the
+pulse.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +20,19 @@ from PIL import Image
 from segmenter.face import canonical
 from segmenter.face.mesh import Mesh
 
-CELLS = 64  # a side of the canonical face
-CELL = canonical.SIZE[0] // CELLS  # canonical px a side
+CELL = 4  # canonical px a side
+ROWS, COLUMNS = 64, 96
+_LEFT = (canonical.SIZE[0] - COLUMNS * CELL) // 2  # of the cells, canonical px
+FINE = 2  # parts of a cell's side that the edge of skin is known to
 OTHER = 0.3  # a chroma ratio that differs from the face's by more than this part of it is something before the face
 # What differs by more is not skin: chroma ratio as a part of the face's, luma as the natural logarithm of what it is
 # below the face's. Each is so many median deviations of the face's own skin, within the bounds that stand here.
 _SPREADS = 6.0
 _FAR, _DEEP = (0.24, 0.34), (0.45, 0.80)
+# A cell at the edge shows skin and what lies beyond: it is skin up to half of what that differs by, but no more than
+# so many times the bounds above.
+_MIXED = 1.5
+_MOST = 8.0  # times the bound: whatever differs by more is as different as that
 _WHITE = 245  # levels of luma: clipped
 _FACING = 0.5  # cosine of the angle to the line of sight: what is turned further away is not judged
 _HALF_WIDTH = 87.0  # of the head as a cylinder, canonical px
@@ -56,7 +66,7 @@ class Cover:
 
 
 def colors(mesh: Mesh, transform: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """What a mesh's square shows in the cells of the canonical face.
+    """What a mesh's square shows in the cells.
 
     Parameters
     ----------
@@ -66,17 +76,23 @@ def colors(mesh: Mesh, transform: NDArray[np.float64]) -> NDArray[np.uint8]:
 
     Returns
     -------
-    uint8[64, 64, 3]
-        Y, U, V.
+    uint8[3, 64, 96]
+        Y, U, V; 0, 128, 128 beyond the square.
     """
-    side = mesh.colors.shape[0]
-    back = canonical.inverse(mesh.square.affine(side))
+    back = canonical.inverse(mesh.square.affine(mesh.planes[0].shape[0]))
     forth = canonical.inverse(transform)
     linear = back[:, :2] @ forth[:, :2]
-    offset = back[:, :2] @ forth[:, 2] + back[:, 2]
-    place = canonical.apply(np.column_stack([linear, offset]), _centres(CELLS))
-    found = np.clip(place, 0, side - 1).astype(np.intp)
-    return mesh.colors[found[..., 1], found[..., 0]]
+    (a, b), (c, d) = (CELL * linear).tolist()
+    x, y = (back[:, :2] @ forth[:, 2] + back[:, 2] + linear @ [_LEFT, 0.0]).tolist()
+    found = np.empty((3, ROWS, COLUMNS), np.uint8)
+    for number, (plane, step, nothing) in enumerate(zip(mesh.planes, (1, 2, 2), (0, 128, 128), strict=True)):
+        coefficients = (a / step, b / step, x / step, c / step, d / step, y / step)
+        # the nearest sample to the middle of each cell
+        seen = Image.fromarray(plane).transform(
+            (COLUMNS, ROWS), Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST, fillcolor=nothing
+        )
+        found[number] = np.asarray(seen)
+    return found
 
 
 def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
@@ -84,7 +100,7 @@ def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
 
     Parameters
     ----------
-    shown : uint8[64, 64, 3]
+    shown : uint8[3, 64, 96]
         Y, U, V, as `colors` gives them.
     yaw : float
         Of the head, degrees.
@@ -93,12 +109,14 @@ def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
     -------
     Cover
     """
-    half = CELLS // 2  # blocks of 2 x 2: noise of single cells would be taken for another colour
-    blocks = shown.reshape(half, 2, half, 2, 3).sum(axis=(1, 3), dtype=np.int64) / 4.0
-    facing = _facing(half, yaw)
+    # blocks of 2 x 2: noise of single cells would be taken for another colour
+    wide = shown.astype(np.uint16)
+    tall = wide[:, 0::2] + wide[:, 1::2]
+    blocks = (tall[:, :, 0::2] + tall[:, :, 1::2]) / 4.0
+    facing = _facing(2 * CELL, yaw)
     distance, depth, usual = _compared(blocks, facing)
     other = (distance > OTHER) & (depth > -_DEEP[1])  # what shines has lost its colour, and nothing covers it
-    lower = facing & _below(half)
+    lower = facing & _below(2 * CELL)
     return Cover(
         covered=float(other[facing].mean()),
         below=float(other[lower].mean()) if lower.any() else 0.0,
@@ -106,52 +124,63 @@ def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
     )
 
 
-def skin_of(total: NDArray[np.int64], count: int, yaw: float) -> NDArray[np.bool_]:
-    """Which cells are the face's skin, by its mean colours.
+def skin_of(shown: Sequence[NDArray[np.uint8]], yaw: float) -> NDArray[np.bool_]:
+    """What is the face's skin, by its mean colours.
 
     Parameters
     ----------
-    total : int64[64, 64, 3]
-        Sum of Y, U, V over some frames.
-    count : int
-        How many.
+    shown : sequence of uint8[3, 64, 96]
+        Y, U, V of some frames, as `colors` gives them; at least one.
     yaw : float
         Of the head, degrees.
 
     Returns
     -------
-    bool[64, 64]
-        False where the canonical face shows hair, glasses, a beard, a mask, a wall, or is clipped.
+    bool[128, 192]
+        Each cell in 2 x 2 parts. False where the canonical face shows hair, glasses, a beard, a mask, a wall, or is
+        clipped.
     """
-    mean = total / float(count)
-    facing = _facing(CELLS, yaw)
+    total = np.zeros(shown[0].shape, np.int32)
+    for one in shown:
+        total += one
+    mean = total / float(len(shown))
+    facing = _facing(CELL, yaw)
     distance, depth, _ = _compared(mean, facing)
     # the more evenly coloured and lit a face is, the nearer to its own lies what is already something else
     far, deep = (
-        max(low, min(_SPREADS * float(np.median(np.abs(values[facing]))), high))
+        max(low, min(_SPREADS * _median(np.abs(values[facing])), high))
         for values, low, high in ((distance, *_FAR), (depth, *_DEEP))
     )
-    return ~_majority((distance > far) | (depth > deep) | (mean[..., 0] > _WHITE))
+    other = np.maximum(distance / far, depth / deep)
+    other[mean[0] > _WHITE] = _MOST
+    beyond = _largest_near(np.minimum(other, _MOST))
+    return _finer(other / np.clip(beyond / 2, 1.0, _MIXED))
 
 
 def _compared(
     mean: NDArray[np.float64], facing: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """How far each cell's chroma ratio and the logarithm of its luma lie from the face's own; the face's luma."""
-    level = np.maximum(mean[..., 0] - _BLACK, 1.0)
-    ratio = (mean[..., 1:] - 128.0) / level[..., None]
-    reference, usual = np.median(ratio[facing], axis=0), float(np.median(level[facing]))
-    colorful = max(float(np.sqrt((reference**2).sum())), 1e-3)
-    distance = np.sqrt(((ratio - reference) ** 2).sum(axis=-1)) / colorful
-    return distance, np.log(usual / level), usual
+    level = np.maximum(mean[0] - _BLACK, 1.0)
+    ratio = [(plane - 128.0) / level for plane in mean[1:]]
+    own, usual = [_median(plane[facing]) for plane in ratio], _median(level[facing])
+    colorful = max(math.hypot(*own), 1e-3)
+    u, v = ((plane - one) / colorful for plane, one in zip(ratio, own, strict=True))
+    return np.sqrt(u * u + v * v), np.log(usual / level), usual
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Of an even number of values the upper one of the two in the middle."""
+    middle = len(values) // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def at(cells: NDArray[np.bool_], transform: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.bool_]:
-    """Cells of the canonical face in a part of the chroma planes.
+    """Skin, as `skin_of` has it, in a part of the chroma planes.
 
     Parameters
     ----------
-    cells : bool[64, 64]
+    cells : bool[128, 192]
     transform : float64[2, 3]
         From luma px to canonical px.
     rows, columns : slice
@@ -160,50 +189,86 @@ def at(cells: NDArray[np.bool_], transform: NDArray[np.float64], rows: slice, co
     Returns
     -------
     bool[h, w]
+        False outside of the cells.
     """
-    step = transform * np.array([2.0, 2.0, 1.0]) / CELL  # from samples to cells
-    (a, b, c), (d, e, f) = step.tolist()
+    step = transform * np.array([2.0, 2.0, 1.0])  # from samples to canonical px, and to parts of cells
+    step[0, 2] -= _LEFT
+    (a, b, c), (d, e, f) = (step * (FINE / CELL)).tolist()
     left, top = columns.start, rows.start
     coefficients = (a, b, c + a * left + b * top, d, e, f + d * left + e * top)
     size = (columns.stop - left, rows.stop - top)
-    # outside the canonical face nothing is its skin
     shown = Image.fromarray(cells.view(np.uint8)).transform(
         size, Image.Transform.AFFINE, coefficients, Image.Resampling.NEAREST, fillcolor=0
     )
-    return np.asarray(np.asarray(shown) != 0)
+    return np.asarray(shown).view(np.bool_)
 
 
-def _majority(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells with five or more of the nine around them: specks and pinholes are gone."""
-    padded = np.pad(cells.astype(np.uint8), 1, mode="edge")
-    rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5)
+def _largest_near(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest of the 5 x 5 values around each one."""
+    for axis in (0, 1):
+        count = values.shape[axis]
+        wide = _edged(values, 2, axis).swapaxes(0, axis)
+        largest = np.maximum(wide[:count], wide[1 : 1 + count])
+        for k in (2, 3, 4):
+            np.maximum(largest, wide[k : k + count], out=largest)
+        values = largest.swapaxes(0, axis)
+    return values
 
 
-def _facing(cells: int, yaw: float) -> NDArray[np.bool_]:
+def _edged(values: NDArray[Any], count: int, axis: int) -> NDArray[Any]:
+    """With the first and the last of an axis repeated so many times."""
+    ends = [values.take([end], axis=axis) for end in (0, -1)]
+    return np.concatenate([ends[0]] * count + [values] + [ends[1]] * count, axis=axis)
+
+
+def _finer(other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where a quantity of cells is under 1, in 2 x 2 parts of each: it is interpolated, and specks are gone."""
+    skin = other < 1
+    votes = _edged(_edged(skin.view(np.uint8), 1, 0), 1, 1)
+    rows = votes[:-2] + votes[1:-1] + votes[2:]
+    # cells with five or more of the nine around them
+    kept = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5
+    level = 1 - np.minimum(other, 2.0)
+    level[kept != skin] *= -1
+    level = _edged(_edged(level, 1, 0), 1, 1)
+    # the middles of the parts lie a quarter of a cell aside
+    tall = np.empty((FINE * ROWS, COLUMNS + 2))
+    tall[0::2], tall[1::2] = 3 * level[1:-1] + level[:-2], 3 * level[1:-1] + level[2:]
+    found = np.empty((FINE * ROWS, FINE * COLUMNS), np.bool_)
+    found[:, 0::2], found[:, 1::2] = 3 * tall[:, 1:-1] + tall[:, :-2] > 0, 3 * tall[:, 1:-1] + tall[:, 2:] > 0
+    return found
+
+
+def _facing(cell: int, yaw: float) -> NDArray[np.bool_]:
     """Where there must be skin that looks towards the camera; all that must be skin, where none does."""
-    across = np.arcsin(np.clip((_centres(cells)[..., 0] - canonical.SIZE[0] / 2) / _HALF_WIDTH, -1, 1))
-    found: NDArray[np.bool_] = _must_be_skin(cells) & (np.cos(across + np.deg2rad(yaw)) > _FACING)
-    return found if found.any() else _must_be_skin(cells)
+    found: NDArray[np.bool_] = _must_be_skin(cell) & (np.cos(_longitudes(cell) + np.deg2rad(yaw)) > _FACING)
+    return found if found.any() else _must_be_skin(cell)
+
+
+def _middles(cell: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """float64[1, w] and [h, 1]: middles of the cells of such a side, canonical px."""
+    x, y = (np.arange(count * CELL // cell, dtype=np.float64) + 0.5 for count in (COLUMNS, ROWS))
+    return _LEFT + cell * x[None, :], cell * y[:, None]
 
 
 @lru_cache(maxsize=4)
-def _centres(cells: int) -> NDArray[np.float64]:
-    middle = (np.arange(cells) + 0.5) * (canonical.SIZE[0] / cells)
-    x, y = np.meshgrid(middle, middle)
-    return np.stack([x, y], axis=-1)
+def _longitudes(cell: int) -> NDArray[np.float64]:
+    """float64[1, w]: of a head that is a cylinder, radians."""
+    x, _ = _middles(cell)
+    return np.asarray(np.arcsin(np.clip((x - canonical.SIZE[0] / 2) / _HALF_WIDTH, -1, 1)))
 
 
 @lru_cache(maxsize=4)
-def _must_be_skin(cells: int) -> NDArray[np.bool_]:
+def _must_be_skin(cell: int) -> NDArray[np.bool_]:
+    at_x, at_y = _middles(cell)
+
     def inside(x: float, y: float, a: float, b: float) -> NDArray[np.bool_]:
-        place = _centres(cells)
-        return np.asarray(((place[..., 0] - x) / a) ** 2 + ((place[..., 1] - y) / b) ** 2 < 1)
+        return np.asarray(((at_x - x) / a) ** 2 + ((at_y - y) / b) ** 2 < 1)
 
     found: NDArray[np.bool_] = inside(*_OVAL) & ~np.any([inside(*feature) for feature in _FEATURES], axis=0)
     return found
 
 
 @lru_cache(maxsize=4)
-def _below(cells: int) -> NDArray[np.bool_]:
-    return np.asarray(_centres(cells)[..., 1] > _MOUTH_HALF)
+def _below(cell: int) -> NDArray[np.bool_]:
+    return np.asarray(_middles(cell)[1] > _MOUTH_HALF)

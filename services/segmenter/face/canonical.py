@@ -7,6 +7,8 @@ of 256, so that there is room for what lies around it when it turns; y grows dow
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,7 @@ def _table() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
 
 POINTS, PLACES = _table()
 _HALF_WIDTH = 87.0  # of the head as a cylinder around its height, canonical px
+_LONGITUDES = np.arcsin(np.clip((PLACES[:, 0] - _MIDDLE) / _HALF_WIDTH, -1, 1))
 _LEAST = 0.05  # weight of a point that is turned away
 
 
@@ -64,25 +67,45 @@ def fit(points: NDArray[np.float64], yaw: float = 0.0) -> NDArray[np.float64]:
         If the points lie on one line: there is no such map.
     """
     seen = points[POINTS, :2]
-    across = np.arcsin(np.clip((PLACES[:, 0] - _MIDDLE) / _HALF_WIDTH, -1, 1))
-    weight = np.maximum(np.cos(across + np.deg2rad(yaw)), _LEAST)[:, None]
-    total = weight.sum()
-    middle, place = (weight * seen).sum(axis=0) / total, (weight * PLACES).sum(axis=0) / total
-    centred, target = seen - middle, PLACES - place
+    weight = np.maximum(np.cos(_LONGITUDES + math.radians(yaw)), _LEAST)
+    weight /= weight.sum()
+    (x, y), (place_x, place_y) = (np.einsum("n,ni->i", weight, given).tolist() for given in (seen, PLACES))
     # the normal equations of two unknowns each, by hand: the same bits everywhere
-    a, b, d = ((weight[:, 0] * centred[:, i] * centred[:, j]).sum() for i, j in ((0, 0), (0, 1), (1, 1)))
+    centred = seen - [x, y]
+    target = PLACES - [place_x, place_y]
+    weighed = weight[:, None] * centred
+    (a, b), (_, d) = np.einsum("ni,nj->ij", weighed, centred).tolist()
     determinant = a * d - b * b
     if not determinant > 1e-9 * (a + d) ** 2:
         raise ValueError("the points of the face lie on one line")
-    right = np.array([[(weight[:, 0] * centred[:, i] * target[:, j]).sum() for j in (0, 1)] for i in (0, 1)])
-    linear = (np.array([[d, -b], [-b, a]]) / determinant @ right).T
-    return np.column_stack([linear, place - linear @ middle])
+    (e, f), (g, h) = np.einsum("ni,nj->ij", weighed, target).tolist()
+    xx, xy = (d * e - b * g) / determinant, (a * g - b * e) / determinant
+    yx, yy = (d * f - b * h) / determinant, (a * h - b * f) / determinant
+    return np.array([[xx, xy, place_x - xx * x - xy * y], [yx, yy, place_y - yx * x - yy * y]])
 
 
 def inverse(transform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """float64[2, 3]: the map from canonical px to luma px."""
-    linear = np.linalg.inv(transform[:, :2])
-    return np.column_stack([linear, -linear @ transform[:, 2]])
+    """The map back.
+
+    Parameters
+    ----------
+    transform : float64[2, 3]
+
+    Returns
+    -------
+    float64[2, 3]
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    (a, b, c), (d, e, f) = transform.tolist()
+    determinant = a * e - b * d
+    if determinant == 0:
+        raise ValueError("this map has no inverse")
+    a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
+    return np.array([[a, b, -a * c - b * f], [d, e, -d * c - e * f]])
 
 
 def apply(transform: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ class Square:
 
 
 class Converter:
-    """R, G, B of stored samples, for the models.
+    """R, G, B of stored samples, for the models; it belongs to one thread at a time.
 
     Parameters
     ----------
@@ -63,44 +63,67 @@ class Converter:
     def __init__(self, recording: Recording, low: float, high: float) -> None:
         matrix, offset = rgb_from_yuv(recording)
         scale = (high - low) / 255
-        self._matrix = (matrix * scale).astype(np.float32)
+        matrix = (matrix * scale).astype(np.float32)
+        self._luma: np.float32 = matrix[0, 0]  # the same in all three colours
+        self._chroma = matrix[:, 1:]
         self._offset = (offset * scale + low).astype(np.float32)
         self._low, self._high = np.float32(low), np.float32(high)
+        # kept from call to call: pages that are new each time cost more than all sums
+        self._rgb = np.empty((0, 0, 3), np.float32)
+        self._total = np.empty((0, 0), np.float32)
 
     def __call__(self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32[h, w, 3] of three planes uint8[h, w]. One operation a sample, so the bits are always the same."""
-        planes = [plane.astype(np.float32) for plane in (y, u, v)]
-        rgb = np.empty((*y.shape, 3), np.float32)
-        for channel, (row, offset) in enumerate(zip(self._matrix, self._offset, strict=True)):
-            total = planes[0] * row[0]
-            for plane, weight in zip(planes[1:], row[1:], strict=True):
-                if weight:
-                    total += plane * weight
-            total += offset
-            np.clip(total, self._low, self._high, out=rgb[..., channel])
-        return rgb
+        """R, G, B of three planes. One operation a sample, so the bits are always the same.
+
+        Parameters
+        ----------
+        y : uint8[h, w]
+        u, v : uint8[h, w] or uint8[h / 2, w / 2]
+
+        Returns
+        -------
+        float32[h, w, 3]
+            Overwritten by the next call.
+        """
+        height, width = y.shape
+        if self._total.shape != y.shape:
+            self._rgb, self._total = np.empty((height, width, 3), np.float32), np.empty(y.shape, np.float32)
+        fine = y.shape == u.shape
+        luma = np.multiply(y, self._luma)
+        chroma = u.astype(np.float32), v.astype(np.float32)
+        for channel, (weights, offset) in enumerate(zip(self._chroma, self._offset, strict=True)):
+            color = chroma[0] * weights[0]
+            color += chroma[1] * weights[1]
+            color += offset
+            if fine:
+                np.add(luma, color, out=self._total)
+            else:  # each sample of chroma in 2 x 2 of luma
+                rows = (height // 2, 2, width)
+                np.add(luma.reshape(rows), color.repeat(2, axis=1)[:, None], out=self._total.reshape(rows))
+            np.clip(self._total, self._low, self._high, out=self._rgb[..., channel])
+        return self._rgb
 
 
 def turned(frame: Picture, square: Square, samples: int) -> list[NDArray[np.uint8]]:
-    """Y, U and V of a square, `samples` (an even number) x `samples` each; chroma in blocks of 2 x 2.
+    """Y, U and V of a square: `samples` (an even number) a side of luma, half of it of chroma.
 
     Where the square is larger than that, the planes are first averaged over whole blocks, so that fine detail does
     not turn into noise. What lies outside the picture is 0 in luma and 128 in chroma: black.
 
     Returns
     -------
-    list of uint8[samples, samples]
+    list of uint8[samples, samples] and twice uint8[samples / 2, samples / 2]
     """
     affine = square.affine(samples)
     coarse = square.affine(samples // 2) / 2  # chroma is half as fine in the frame already
     chroma = [_warped(plane, coarse, samples // 2, 128) for plane in (frame.u, frame.v)]
-    return [_warped(frame.y, affine, samples, 0), *(plane.repeat(2, axis=0).repeat(2, axis=1) for plane in chroma)]
+    return [_warped(frame.y, affine, samples, 0), *chroma]
 
 
 def _warped(plane: NDArray[np.uint8], affine: NDArray[np.float64], samples: int, fill: int) -> NDArray[np.uint8]:
     block = int(np.hypot(affine[0, 0], affine[1, 0]))
+    image, left, top = Image.fromarray(plane), 0, 0
     if block < 2:
-        image, left, top = Image.fromarray(plane), 0, 0
         block = 1
     else:
         corners = affine @ np.array([[0, samples, 0, samples], [0, 0, samples, samples], [1, 1, 1, 1]])
@@ -111,7 +134,7 @@ def _warped(plane: NDArray[np.uint8], affine: NDArray[np.float64], samples: int,
         right, bottom = min(right, width), min(bottom, height)
         if right <= left or bottom <= top:
             return np.full((samples, samples), fill, np.uint8)
-        image = Image.fromarray(plane[top:bottom, left:right]).reduce(block)
+        image = image.reduce(block, (left, top, right, bottom))
     (a, b, c), (d, e, f) = affine.tolist()
     coefficients = (a / block, b / block, (c - left) / block, d / block, e / block, (f - top) / block)
     picture = image.transform(

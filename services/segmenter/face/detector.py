@@ -7,6 +7,7 @@ full-range one looks at 192 x 192, sees them from a fifteenth on, and is asked o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,13 @@ class Finder:
     """Both models, asked in turn: near faces, far faces, and in a large picture faces that are still further away."""
 
     def __init__(self, recording: Recording) -> None:
-        self._near, self._far = Detector.short_range(recording), Detector.full_range(recording)
+        self._recording = recording
+        self._near = Detector.short_range(recording)
+
+    @cached_property
+    def _far(self) -> Detector:
+        """Made when it is needed: most clips never ask for it, and it takes as long to load as some frames."""
+        return Detector.full_range(self._recording)
 
     def find(self, frame: Picture) -> list[Detection]:
         """Faces of a frame, the surest first; each score is that of the face seen large."""

@@ -31,14 +31,14 @@ class Mesh:
         How sure the model is of a face, 0-1.
     square : Square
         Where it looked.
-    colors : uint8[side, side, 3]
+    planes : list of uint8[side, side] and twice uint8[side / 2, side / 2]
         Y, U, V of what it saw there.
     """
 
     points: NDArray[np.float64]
     presence: float
     square: Square
-    colors: NDArray[np.uint8]
+    planes: list[NDArray[np.uint8]]
 
     @property
     def box(self) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ class MeshModel:
             points[:, 0] = affine[0, 0] * found[:, 0] + affine[0, 1] * found[:, 1] + affine[0, 2]
             points[:, 1] = affine[1, 0] * found[:, 0] + affine[1, 1] * found[:, 1] + affine[1, 2]
             points[:, 2] = found[:, 2] * (square.side / self._model.side)
-            seen = Mesh(points, presence, square, np.stack(planes, axis=-1))
+            seen = Mesh(points, presence, square, planes)
             square = square_around(points)
         return seen
 

@@ -91,22 +91,22 @@ class Painter:
         span = (self._reach - max(away, _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
         yaw = sample.faces[number].look.yaw_deg
         faces = [face for _, face in chain(sample, number, sample.time - span, sample.time + span)]
-        faces = [face for face in faces if abs(face.look.yaw_deg - yaw) < _SAME_VIEW_DEG]
-        total = np.stack([face.colors for face in faces]).sum(axis=0, dtype=np.int64)
-        return skin_of(total, len(faces), yaw)
+        return skin_of([face.colors for face in faces if abs(face.look.yaw_deg - yaw) < _SAME_VIEW_DEG], yaw)
 
     def _part(self, smoothed: Smoothed, judged: NDArray[np.bool_], look: Look) -> Part | None:
         points = smoothed.points
-        around, sizes = outline(points, axes(points))
+        head = axes(points)
+        around = outline(points, head)
         rows, columns = window(around / 2, self._shape)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return None
-        pose = pose_of(points)
+        pose = pose_of(head)
         try:
             transform = canonical.fit(points, pose.yaw)
         except ValueError:
             return None
-        inside = skin(around / 2, sizes, points[:, :2] / 2, rows, columns) & at(judged, transform, rows, columns)
+        inside = skin(around / 2, points[:, :2] / 2, rows, columns)
+        inside &= at(judged, transform, rows, columns)
         down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if not down.size:
             return None
@@ -116,7 +116,7 @@ class Painter:
             min(2 * (columns.start + int(across[-1])) + 2, self._size[0]),
             min(2 * (rows.start + int(down[-1])) + 2, self._size[1]),
         )
-        motion = motion_of(points, smoothed.velocity)
+        motion = motion_of(points, smoothed.velocity, head)
         given = obstruction.signs(look) | {
             "yaw_deg": round(pose.yaw, 2),
             "pitch_deg": round(pose.pitch, 2),

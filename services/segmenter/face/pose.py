@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 # right and left of the person, at the same height and depth: corners of the eyes, temples, ears, cheeks
 _ACROSS = ((33, 263), (127, 356), (234, 454), (162, 389), (93, 323))
 _DOWN = ((10, 152), (109, 148), (338, 377))  # hair line and chin, at the same depth in a face looking straight ahead
-_RIGHT, _LEFT = (np.array(side) for side in zip(*_ACROSS, strict=True))
-_HIGH, _LOW = (np.array(end) for end in zip(*_DOWN, strict=True))
+# all right ones, all left ones, the upper ones, the lower ones
+_ENDS = np.array([point for ends in (_ACROSS, _DOWN) for side in (0, 1) for point in (pair[side] for pair in ends)])
 _STEP_S = 0.05  # over which a turn is measured
 
 
@@ -63,45 +64,49 @@ def axes(points: NDArray[np.float64]) -> NDArray[np.float64]:
     float64[3, 3]
         A rotation.
     """
-    across = (points[_LEFT] - points[_RIGHT]).sum(axis=0)
-    down = (points[_LOW] - points[_HIGH]).sum(axis=0)
-    across = across / _length(across)
-    down = down - across * (across * down).sum()
-    down = down / _length(down)
-    (a, b, c), (d, e, f) = across.tolist(), down.tolist()
+    ends = points[_ENDS]
+    sides, heights = ends[: 2 * len(_ACROSS)], ends[2 * len(_ACROSS) :]
+    across = sides[len(_ACROSS) :].sum(axis=0) - sides[: len(_ACROSS)].sum(axis=0)
+    down = heights[len(_DOWN) :].sum(axis=0) - heights[: len(_DOWN)].sum(axis=0)
+    a, b, c = (across / _length(across)).tolist()
+    d, e, f = down.tolist()
+    along = a * d + b * e + c * f
+    d, e, f = d - along * a, e - along * b, f - along * c
+    size = max(math.sqrt(d * d + e * e + f * f), 1e-12)
+    d, e, f = d / size, e / size, f / size
     return np.array([[a, b, c], [d, e, f], [b * f - c * e, c * d - a * f, a * e - b * d]])
 
 
 def _length(vector: NDArray[np.float64]) -> float:
-    return max(float(np.sqrt((vector * vector).sum())), 1e-12)
+    return max(math.hypot(*vector.tolist()), 1e-12)
 
 
-def pose_of(points: NDArray[np.float64]) -> Pose:
-    """The pose of a head from the points of its mesh, float64[468, 3]."""
-    across, _, inwards = axes(points)
-    # the face looks against `inwards`; angles as of a head that rolls, then nods, then turns
-    yaw = np.arctan2(-inwards[0], inwards[2])
-    pitch = np.arcsin(np.clip(-inwards[1], -1, 1))
-    roll = np.arctan2(across[1], across[0])
-    return Pose(float(np.rad2deg(yaw)), float(np.rad2deg(pitch)), float(np.rad2deg(roll)))
+def pose_of(head: NDArray[np.float64]) -> Pose:
+    """The pose of a head from its axes, float64[3, 3], as `axes` has them."""
+    (across_x, across_y, _), _, (x, y, z) = head.tolist()
+    # the face looks against the axis that leads inwards; angles as of a head that rolls, then nods, then turns
+    pitch = math.asin(min(max(-y, -1.0), 1.0))
+    return Pose(math.degrees(math.atan2(-x, z)), math.degrees(pitch), math.degrees(math.atan2(across_y, across_x)))
 
 
-def motion_of(points: NDArray[np.float64], velocity: NDArray[np.float64]) -> Motion:
+def motion_of(points: NDArray[np.float64], velocity: NDArray[np.float64], head: NDArray[np.float64]) -> Motion:
     """The motion of a head.
 
     Parameters
     ----------
     points, velocity : float64[468, 3]
         px and px a second.
+    head : float64[3, 3]
+        Its axes.
 
     Returns
     -------
     Motion
     """
-    cosine = ((axes(points + _STEP_S * velocity) * axes(points)).sum() - 1) / 2  # from the trace of the rotation
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    speed = np.sqrt(np.mean(np.sum(velocity[:, :2] ** 2, axis=1)))
-    return Motion(float(np.rad2deg(angle)) / _STEP_S, float(speed) / width_of(points))
+    cosine = (float((axes(points + _STEP_S * velocity) * head).sum()) - 1) / 2  # from the trace of the rotation
+    angle = math.acos(min(max(cosine, -1.0), 1.0))
+    speed = math.sqrt(float((velocity[:, :2] ** 2).sum()) / len(velocity))
+    return Motion(math.degrees(angle) / _STEP_S, speed / width_of(points))
 
 
 def width_of(points: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ from segmenter.face import appearance, canonical
 from segmenter.face.detector import Finder, overlap
 from segmenter.face.mesh import Mesh, MeshModel
 from segmenter.face.obstruction import Look
-from segmenter.face.pose import pose_of, width_of
+from segmenter.face.pose import axes, pose_of, width_of
 from segmenter.face.regions import OVAL
 from segmenter.face.tracks import SampledFace
 from segmenter.frames import Picture
@@ -52,7 +52,7 @@ class FaceReader:
         return found
 
     def _face(self, mesh: Mesh, score: float) -> SampledFace | None:
-        pose = pose_of(mesh.points)
+        pose = pose_of(axes(mesh.points))
         try:
             transform = canonical.fit(mesh.points, pose.yaw)
         except ValueError:  # a mesh without extent

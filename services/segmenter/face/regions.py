@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
 # Points of the mesh around each part, in order.
 OVAL = (
@@ -30,7 +29,9 @@ _HOLES, _HOLE_SIZES = np.concatenate([np.array(hole) for hole in HOLES.values()]
 # How much wider, higher above and lower below its middle a face is than the oval of its mesh.
 _WIDER, _HIGHER, _LOWER = 1.11, 1.20, 1.09
 _SIDE = 0.45  # depth of a head's side that may be seen, in widths of the oval
-_SHIFTS = (0.0, 0.5, 1.0)
+_SURE = 1.0  # width of the mesh as a part of itself: a turned head shows so much more than its points span
+_ANGLES = 2 * np.pi * np.arange(48) / 48
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
 
 # Regions of the canonical face, in canonical px. Right and left are the person's.
 _CHEEK = ((54, 120), (75, 116), (98, 118), (101, 130), (96, 146), (87, 157), (80, 171), (66, 173), (57, 159), (52, 138))
@@ -83,9 +84,39 @@ def fill(corners: NDArray[np.float64], sizes: tuple[int, ...], shape: tuple[int,
     slope = (x1 - x0) / np.where(count > 0, y1 - y0, 1.0)
     x = x0[edge] + (row + 0.5 - y0[edge]) * slope[edge]
     column = np.ceil(x - 0.5).clip(0, width).astype(np.intp)
-    winding = np.bincount(row * (width + 1) + column, way[edge], height * (width + 1))
-    whole = winding.astype(np.int8).reshape(height, width + 1)
+    winding = np.zeros(height * (width + 1), np.int8)
+    np.add.at(winding, row * (width + 1) + column, way[edge].astype(np.int8))
+    whole = winding.reshape(height, width + 1)
     return np.asarray(np.cumsum(whole[:, :-1], axis=1, dtype=np.int8) != 0)
+
+
+def fill_convex(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where the samples of a plane lie inside a convex polygon, by their centres: each row is one interval.
+
+    Parameters
+    ----------
+    corners : float64[n, 2]
+        x, y in samples counted from the plane's left and upper edge, in order around it.
+    shape : tuple of int
+        Height and width of the plane.
+
+    Returns
+    -------
+    bool[height, width]
+    """
+    height, width = shape
+    x, y = corners[:, 0], corners[:, 1]
+    middles = np.arange(height) + 0.5
+    upper = int(y.argmin())
+    x, y = np.roll(x, -upper), np.roll(y, -upper)
+    lower = int(y.argmax())
+    one = np.interp(middles, y[: lower + 1], x[: lower + 1])
+    other = np.interp(middles, np.append(y[lower:], y[0])[::-1], np.append(x[lower:], x[0])[::-1])
+    edges = np.ceil(np.stack([np.minimum(one, other), np.maximum(one, other)]) - 0.5).clip(0, width)
+    edges[:, (middles < y[0]) | (middles >= y[lower])] = 0
+    left, right = edges.astype(np.int16)[..., None]
+    columns = np.arange(width, dtype=np.int16)
+    return np.asarray((columns >= left) & (columns < right))
 
 
 @lru_cache(maxsize=128)
@@ -98,7 +129,7 @@ def _edges(sizes: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return starts, following
 
 
-def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where skin of the face may be: the mesh's oval, widened to hair line, ears and edge of the jaw.
 
     The oval runs a little inside of the face. Of a turned head the side that came into view is added, by shifting
@@ -114,10 +145,9 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> tuple[NDA
 
     Returns
     -------
-    corners : float64[n, 2]
-        Of the polygons whose union it is, x and y in the units of the points.
-    sizes : tuple of int
-        Corners of each polygon.
+    float64[48, 2]
+        Corners of a convex polygon in order around it, x and y in the units of the points; the same one may stand
+        there several times.
     """
     oval = points[_OVAL]
     middle = oval.mean(axis=0)
@@ -127,10 +157,13 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> tuple[NDA
     grown = (middle + wide @ head)[:, :2]
     down, back = head[1, :2], head[2, :2] * (_SIDE * np.ptp(along[:, 0]))
     back = back - down * ((back * down).sum() / max((down * down).sum(), 1e-12))  # a nod shows no more of the face
-    flat = points[:, :2]
-    hull = flat[ConvexHull(flat).vertices]
-    shifted = [grown + part * back for part in _SHIFTS]
-    return np.concatenate([*shifted, hull]), (*(len(oval) for _ in _SHIFTS), len(hull))
+    flat = points[:, :2] - middle[:2]
+    across = head[0, :2] / max(float(np.hypot(*head[0, :2])), 1e-12)
+    flat = points[:, :2] + (_SURE - 1) * (flat @ across)[:, None] * across
+    known = np.concatenate([grown, grown + back, flat])
+    # of a hull those corners that lie farthest in some directions, which are all that are worth having
+    corners: NDArray[np.float64] = known[(known.astype(np.float32) @ _DIRECTIONS).argmax(axis=0)]
+    return corners
 
 
 def window(corners: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -141,15 +174,12 @@ def window(corners: NDArray[np.float64], shape: tuple[int, int]) -> tuple[slice,
     return rows, columns
 
 
-def skin(
-    around: NDArray[np.float64], sizes: tuple[int, ...], points: NDArray[np.float64], rows: slice, columns: slice
-) -> NDArray[np.bool_]:
+def skin(around: NDArray[np.float64], points: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.bool_]:
     """The skin of a face in a part of a plane: inside its outline, outside of eyes, brows and mouth.
 
     Parameters
     ----------
     around : float64[n, 2]
-    sizes : tuple of int
         Its outline, in samples of the plane.
     points : float64[468, 2]
         Of the mesh, in samples of the plane.
@@ -163,5 +193,10 @@ def skin(
     """
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     corner = np.array([columns.start, rows.start])
-    holes = fill(points[_HOLES] - corner, _HOLE_SIZES, shape)
-    return fill(around - corner, sizes, shape) & ~holes
+    found = fill_convex(around - corner, shape)
+    holes = points[_HOLES] - corner
+    near = window(holes, shape)  # most of the face has none
+    size = (near[0].stop - near[0].start, near[1].stop - near[1].start)
+    if min(size) > 0:
+        found[near] &= ~fill(holes - [near[1].start, near[0].start], _HOLE_SIZES, size)
+    return found

@@ -38,8 +38,8 @@ class SampledFace:
         Around the points.
     look : Look
         How well it is seen.
-    colors : uint8[c, c, 3]
-        Y, U, V in the cells of the canonical face.
+    colors : uint8[3, rows, columns]
+        Y, U, V in the cells of `appearance`.
     """
 
     points: NDArray[np.float64]
@@ -227,6 +227,6 @@ def _line(offset: NDArray[np.float64], points: NDArray[np.float64], half_width: 
         level, slope = weight * (s2 - s1 * x) / determinant, weight * (s0 * x - s1) / determinant
     else:  # all at about one moment: their mean, and no velocity
         level, slope = weight / s0, np.zeros_like(weight)
-    # a sum over the first axis, in order: the same bits whatever lies beside it
-    chosen = points[inside]
-    return Smoothed((level[:, None, None] * chosen).sum(axis=0), (slope[:, None, None] * chosen).sum(axis=0))
+    # a sum over the samples, in order: the same bits whatever lies beside it
+    found = np.einsum("ws,spc->wpc", np.stack([level, slope]), points[inside])
+    return Smoothed(found[0], found[1])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from segmenter.face import appearance, canonical
 from segmenter.face.obstruction import Look
-from segmenter.face.pose import motion_of, pose_of
-from segmenter.face.regions import REGIONS, fill
+from segmenter.face.pose import axes, motion_of, pose_of
+from segmenter.face.regions import REGIONS, fill, fill_convex
 from segmenter.face.tracks import Sample, SampledFace, chain, forget, link, present, smooth
 
 pytestmark = pytest.mark.unit
@@ -36,6 +36,7 @@ def test_a_filled_polygon_is_what_lies_inside_it(x, y, radius, corners, turned) 
     outwards = np.max(along, axis=0)
     sure = np.abs(outwards) > 1e-6  # samples right on an edge may be either
     assert np.array_equal(filled[sure], (outwards < 0)[sure])
+    assert np.array_equal(fill_convex(polygon, (50, 60))[sure], filled[sure])
 
 
 def test_the_area_of_a_filled_polygon_has_no_bias() -> None:
@@ -117,7 +118,7 @@ def head(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.
 @pytest.mark.parametrize("angle", [-40, -10, 0, 10, 40])
 def test_pose_is_read_off_the_points(angle: float) -> None:
     for name in ("yaw", "pitch", "roll"):
-        found = pose_of(head(**{name: angle}))
+        found = pose_of(axes(head(**{name: angle})))
         assert getattr(found, name) == pytest.approx(angle, abs=0.5)
         others = {"yaw", "pitch", "roll"} - {name}
         assert all(abs(getattr(found, other)) < 0.5 for other in others)
@@ -131,14 +132,16 @@ def test_a_face_that_turns_to_the_right_shows_its_nose_on_the_right() -> None:
     turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
     turned = (points - centre) @ turn.T + centre
     assert turned[1, 0] > 320 + 15
-    assert pose_of(turned).yaw > 15
+    assert pose_of(axes(turned)).yaw > 15
 
 
 def test_motion_is_in_degrees_and_widths_a_second() -> None:
     points = head()
-    assert motion_of(points, np.tile([30.0, 40.0, 0.0], (468, 1))).speed == pytest.approx(50 / 184, rel=1e-6)
+    assert motion_of(points, np.tile([30.0, 40.0, 0.0], (468, 1)), axes(points)).speed == pytest.approx(
+        50 / 184, rel=1e-6
+    )
     velocity = (head(yaw=0.05) - head(yaw=-0.05)) / 0.1 * 20  # 20 degrees a second
-    assert motion_of(points, velocity).turn == pytest.approx(20, rel=0.02)
+    assert motion_of(points, velocity, axes(points)).turn == pytest.approx(20, rel=0.02)
 
 
 LOOK = Look(0.95, 1.0, 0.0, 0.0, 0.0, 150.0, 0.5, 0.0)
@@ -148,7 +151,7 @@ def face(x: float, y: float = 100.0, size: float = 60.0) -> SampledFace:
     rng = np.random.default_rng(2)
     points = rng.uniform(-size / 2, size / 2, (468, 3)) + np.array([x, y, 0])
     box = np.array([x - size / 2, y - size / 2, x + size / 2, y + size / 2])
-    return SampledFace(points, box, LOOK, np.zeros((appearance.CELLS, appearance.CELLS, 3), np.uint8))
+    return SampledFace(points, box, LOOK, np.zeros((3, appearance.ROWS, appearance.COLUMNS), np.uint8))
 
 
 def linked(places: list[list[float]], step: float = 0.1) -> list[Sample]:
@@ -244,27 +247,56 @@ def test_a_head_that_jumps_is_followed_at_once() -> None:
         assert np.abs(smooth(times, points, time, 1.0).points[:, 0] - shape[:, 0] - expected).max() < 1
 
 
+def shown_cells() -> NDArray[np.int64]:
+    return np.zeros((appearance.ROWS, appearance.COLUMNS, 3), np.int64) + np.array([150, 112, 148])
+
+
+def skin_of(shown: NDArray[np.int64], count: int = 1) -> NDArray[np.bool_]:
+    return appearance.skin_of([np.moveaxis(shown, -1, 0).astype(np.uint8)] * count, 0.0)
+
+
+def cover_of(shown: NDArray[np.int64]) -> appearance.Cover:
+    return appearance.cover_of(np.moveaxis(shown, -1, 0).astype(np.uint8), 0.0)
+
+
 def test_hair_and_cloth_are_no_skin_and_cover_it() -> None:
-    cells = appearance.CELLS
-    shown = np.zeros((cells, cells, 3), np.int64) + np.array([150, 112, 148])
-    rows = np.arange(cells)
+    shown, rows = shown_cells(), np.arange(appearance.ROWS)
     shown[rows < 14] = [50, 126, 131]  # hair
-    clean = appearance.skin_of(shown * 10, 10, 0.0)
-    assert not clean[rows < 13].any()
-    assert clean[rows > 14].all()
-    assert appearance.cover_of(shown.astype(np.uint8), 0.0).covered < 0.15
+    clean = skin_of(shown, 10)
+    assert clean.shape == (appearance.FINE * appearance.ROWS, appearance.FINE * appearance.COLUMNS)
+    assert not clean[: 2 * 13].any()
+    assert clean[2 * 15 :].all()
+    assert cover_of(shown).covered < 0.15
     shown[rows > 36] = [170, 140, 118]  # a mask
-    assert not appearance.skin_of(shown, 1, 0.0)[rows > 37].any() or not appearance.skin_of(shown, 1, 0.0)[20:30].any()
-    found = appearance.cover_of(shown.astype(np.uint8), 0.0)
+    clean = skin_of(shown)
+    assert not clean[2 * 38 :].any() or not clean[40:60].any()
+    found = cover_of(shown)
     assert found.covered > 0.3
     assert found.brightness == pytest.approx((150 - 16) / 219, abs=0.15)
 
 
 def test_a_side_of_the_face_in_the_shade_is_skin_all_the_same() -> None:
-    cells = appearance.CELLS
-    light = np.linspace(1.0, 0.62, cells)[None, :, None]
-    shown = (np.array([134.0, -16.0, 20.0]) * light + [16, 128, 128]).round().astype(np.int64) + np.zeros(
-        (cells, cells, 1), np.int64
-    )
-    assert appearance.skin_of(shown, 1, 0.0).mean() > 0.95
-    assert appearance.cover_of(shown.astype(np.uint8), 0.0).covered < 0.02
+    # over the canonical face; beside it the shade stays as it is
+    light = np.clip(np.interp(np.arange(appearance.COLUMNS), [16, 80], [1.0, 0.62]), 0.62, 1)[None, :, None]
+    shown = (np.array([134.0, -16.0, 20.0]) * light + [16, 128, 128]).round().astype(np.int64) + 0 * shown_cells()
+    assert skin_of(shown).mean() > 0.95
+    assert cover_of(shown).covered < 0.02
+
+
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.6, 0.8])
+def test_the_edge_of_skin_before_a_wall_lies_where_it_is(part: float) -> None:
+    """A cell that is skin by a part lets the edge run through it, to half a cell, whatever the part."""
+    shown = shown_cells()
+    wall = np.array([150, 150, 110])
+    shown[:, 75:] = wall
+    shown[:, 74] = (part * shown[0, 0] + (1 - part) * wall).round()
+    edge = skin_of(shown).sum(axis=1) / appearance.FINE
+    assert np.abs(edge - (74 + part)).max() <= 0.75
+
+
+def test_specks_of_another_colour_stay_skin_and_eyes_do_not() -> None:
+    shown = shown_cells()
+    shown[30, 40] = shown[45, 52] = [40, 128, 128]
+    assert skin_of(shown).all()
+    shown[30:36, 40:46] = [40, 128, 128]
+    assert not skin_of(shown)[62:70, 82:90].any()
