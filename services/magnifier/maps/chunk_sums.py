@@ -259,6 +259,7 @@ def sums_to_bytes(sums: dict[str, PersonSums]) -> bytes:
         for segment, part in one.segments.items():
             arrays[f"{number}.products.{segment}"] = part.products.astype(np.float32)
             arrays[f"{number}.moments.{segment}"] = part.moments.astype(np.float32)
+            arrays[f"{number}.counted.{segment}"] = part.frames.astype(np.float32)
         for frame, edge in one.edges.items():
             arrays[f"{number}.edge.{frame}"] = edge
         arrays[f"{number}.series"] = one.series
@@ -287,7 +288,7 @@ def sums_from_bytes(data: bytes) -> dict[str, PersonSums]:
     found = {}
     for number, entry in enumerate(header["people"]):
         segments = {
-            segment: SegmentSums(arrays[f"{number}.products.{segment}"], arrays[f"{number}.moments.{segment}"])
+            segment: SegmentSums(*(arrays[f"{number}.{part}.{segment}"] for part in ("products", "moments", "counted")))
             for segment in entry["segments"]
         }
         edges = {frame: arrays[f"{number}.edge.{frame}"] for frame in entry["edges"]}
@@ -362,9 +363,9 @@ def _add_to(totals: dict[int, SegmentSums], segment: int, sums: SegmentSums, box
     if total is None:
         total = totals[segment] = SegmentSums.empty(whole.count)
     elif total.products.dtype != np.float64:  # as it came from a blob
-        total = totals[segment] = SegmentSums(total.products.astype(np.float64), total.moments.astype(np.float64))
+        total = totals[segment] = SegmentSums(*(part.astype(np.float64) for part in vars(total).values()))
     rows, columns_ = box.place_in(whole)
-    for mine, theirs in ((total.products, sums.products), (total.moments, sums.moments)):
+    for mine, theirs in zip(vars(total).values(), vars(sums).values(), strict=True):
         mine.reshape(*mine.shape[:-1], *whole.shape)[..., rows, columns_] += theirs.reshape(
             *theirs.shape[:-1], *box.shape
         )

@@ -18,15 +18,38 @@ from magnifier.maps.harmonics import (
     pulse_colour,
     smoothed,
 )
+from magnifier.maps.local_wiener import LOSS_POWER, LocalWiener, news_share
 from magnifier.maps.lockin import Equations
+from magnifier.maps.movement import log_slope, movement, without_movement
 
 Floats = NDArray[np.float64]
 
 MARGIN_PX = 4  # cells so near to the edge of the skin are left out
-SMOOTH_PX = 5.0  # standard deviation of the Gaussian that cells are averaged with, luma pixels
+SMOOTH_PX = 3.0  # standard deviation of the Gaussian that all cells are averaged with, luma pixels
+AROUND_PX = 14.0  # of that for what is around a cell, which even skin is averaged with
+MOVED_PX = 32.0  # of that for what moves as one
+NEWS_PX = 8.0  # of that for the share of samples that a codec did not copy
 LEAST_QUALITY_DB = 10.0  # below it there is no amplitude: in noise alone one cell in some hundred is above
 MOST_DELAY_ERROR_S = 0.020
 LEAST_GROUPS = 4  # of segments: fewer say nothing of the error
+
+
+@dataclass(frozen=True)
+class CellEvidence:
+    """What every cell says by itself, not averaged with those around it, and what movement adds taken out.
+
+    Attributes
+    ----------
+    amplitude, amplitude_error : float64[rows, columns]
+        In parts of 1; NaN where there is no skin.
+    delay_s, delay_error_s : float64[rows, columns]
+        Against the whole skin.
+    """
+
+    amplitude: Floats
+    amplitude_error: Floats
+    delay_s: Floats
+    delay_error_s: Floats
 
 
 @dataclass(frozen=True)
@@ -51,8 +74,8 @@ class Fields:
         Its standard error.
     quality_db : float64[rows, columns]
         20 log10 of amplitude over its standard error; wherever there is skin.
-    unmasked_amplitude, unmasked_delay_s : float64[rows, columns]
-        As above, wherever there is skin.
+    by_cell : CellEvidence
+        What lines are looked for in.
     beats : Beats
     whole : complex128[2]
         Both harmonics of the whole skin.
@@ -66,8 +89,7 @@ class Fields:
     delay_s: Floats
     delay_error_s: Floats
     quality_db: Floats
-    unmasked_amplitude: Floats
-    unmasked_delay_s: Floats
+    by_cell: CellEvidence
     beats: Beats
     whole: NDArray[np.complex128]
 
@@ -101,25 +123,23 @@ def fields(
     if smooth.matrix.shape[1] < LEAST_GROUPS or not smooth.seen.any():
         return None
     skin = smooth.seen
-    found = beats(smooth, pulse_colour(smooth, rgb))
+    news = news_share(equations, skin, NEWS_PX / side)
+    restored = beats(smooth, pulse_colour(smooth, rgb)).scaled(np.where(skin, news**-LOSS_POWER, 0.0))
+    around = LocalWiener(np.where(skin, news, 0.0), AROUND_PX / side)
+    kept = around.kept(restored.amplitude, restored.error)
+    found = around.beats(restored, kept)
     size, error = np.abs(found.amplitude[0]), found.error[0]
     quality = np.where(skin, 20 * np.log10(np.maximum(size, 1e-12) / np.maximum(error, 1e-12)), np.nan)
-    whole = found.amplitude[:, skin].mean(axis=1)
-    weights = 1 / np.maximum(np.median(found.error[:, skin] ** 2, axis=1), 1e-24)
-    delay = delays(found.amplitude, whole, weights, rate_hz)
-    references = found.left_out[:, :, skin].mean(axis=2)[:, :, None, None]
-    late = delays(found.left_out, references, weights, rate_hz)
-    # delays are angles: differences to the estimate of all, brought into half a beat
-    half = 0.5 / rate_hz
-    late_error = jackknife_error((late - delay + half) % (2 * half) - half)
+    delay, late_error = _delays(found, skin, rate_hz)
     sure = skin & (quality >= LEAST_QUALITY_DB)
     timed = sure & (late_error <= MOST_DELAY_ERROR_S)
-    # noise makes a modulus too large: E|z|^2 = |a|^2 + error^2
-    amplitude = np.sqrt(np.maximum(size**2 - error**2, 0))
+    amplitude = _unbiased(size, error)
     phase = found.amplitude[0] / np.maximum(size, 1e-300)
     every = coefficients(smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2))
-    relative = complex_amplitudes(every)[0]
+    relative = around.filtered(complex_amplitudes(every)[0] * news**-LOSS_POWER, kept[0])
     channels = np.tensordot(rgb, (relative * np.conj(phase)).real, 1) * colours[1] / np.maximum(colours, 1.0)
+    slope = log_slope(colours[1], skin, side, smooth_px / side)
+    moved = movement(restored, slope, np.where(skin, news, 0.0), MOVED_PX / side, smooth_px / side)
     nothing = np.nan
     return Fields(
         box=equations.box,
@@ -130,8 +150,34 @@ def fields(
         delay_s=np.where(timed, delay, nothing),
         delay_error_s=np.where(skin, late_error, nothing),
         quality_db=quality,
-        unmasked_amplitude=np.where(skin, amplitude, nothing),
-        unmasked_delay_s=np.where(skin, delay, nothing),
+        by_cell=_by_cell(without_movement(restored, slope, moved), skin, rate_hz),
         beats=found,
-        whole=whole,
+        whole=found.amplitude[:, skin].mean(axis=1),
     )
+
+
+def _delays(found: Beats, skin: NDArray[np.bool_], rate_hz: float) -> tuple[Floats, Floats]:
+    """Delay of every cell against the whole skin, and its standard error, s."""
+    whole = found.amplitude[:, skin].mean(axis=1)[:, None, None]
+    weights = 1 / np.maximum(np.median(found.error[:, skin] ** 2, axis=1), 1e-24)
+    delay = delays(found.amplitude, whole, weights, rate_hz)
+    references = found.left_out[:, :, skin].mean(axis=2)[:, :, None, None]
+    late = delays(found.left_out, references, weights, rate_hz)
+    # delays are angles: differences to the estimate of all, brought into half a beat
+    half = 0.5 / rate_hz
+    scatter = jackknife_error((late - delay + half) % (2 * half) - half)
+    # the jackknife knows nothing of what the filter takes from a difference
+    jackknife = np.maximum(jackknife_error(found.left_out[0]), 1e-24)
+    return delay, np.asarray(scatter * found.error[0] / jackknife)
+
+
+def _unbiased(size: Floats, error: Floats) -> Floats:
+    """Noise makes a modulus too large: E|z|^2 = |a|^2 + error^2."""
+    return np.asarray(np.sqrt(np.maximum(size**2 - error**2, 0)))
+
+
+def _by_cell(steady: Beats, skin: NDArray[np.bool_], rate_hz: float) -> CellEvidence:
+    error = steady.error[0]
+    delay, late_error = _delays(steady, skin, rate_hz)
+    values = (_unbiased(np.abs(steady.amplitude[0]), error), error / np.sqrt(2), delay, late_error)
+    return CellEvidence(*(np.where(skin, value, np.nan) for value in values))

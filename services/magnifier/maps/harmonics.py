@@ -171,6 +171,10 @@ class Beats:
     left_out: Complex
     error: Floats
 
+    def scaled(self, factor: Floats) -> Beats:
+        """All of it times a factor for each cell."""
+        return Beats(self.amplitude * factor, self.left_out * factor, self.error * factor)
+
 
 def jackknife_error(left_out: NDArray[Any], axis: int = 0) -> Floats:
     """Standard error from estimates that each left out one group of n (Tukey 1958; Efron and Stein 1981).

@@ -88,15 +88,18 @@ class SegmentSums:
         Weighted products of regressors, upper triangle by rows.
     moments : float[CHANNELS, COLUMNS, cells]
         Weighted products of levels (less 128) and regressors.
+    frames : float[cells]
+        How many frames each cell was skin in.
     """
 
     products: NDArray[Any]
     moments: NDArray[Any]
+    frames: NDArray[Any]
 
     @classmethod
     def empty(cls, cells: int) -> SegmentSums:
         """Nothing summed."""
-        return cls(np.zeros((PRODUCTS, cells)), np.zeros((CHANNELS, COLUMNS, cells)))
+        return cls(np.zeros((PRODUCTS, cells)), np.zeros((CHANNELS, COLUMNS, cells)), np.zeros(cells))
 
 
 class LockIn:
@@ -119,6 +122,7 @@ class LockIn:
         self._weights = np.empty((_BATCH, box.count), np.float32)
         self._levels = np.empty((CHANNELS, _BATCH, box.count), np.float32)
         self._design = np.empty((_BATCH, COLUMNS), np.float32)
+        self._frames = np.zeros(box.count, np.float32)
         self._waiting, self._segment = 0, 0
         # of the counts of skin that came last: they seldom change
         self._counts: NDArray[np.float32] | None = None
@@ -160,6 +164,7 @@ class LockIn:
             np.multiply(copied, np.float32(COPIED - 1), out=weights)
             weights += np.float32(1)
             weights *= self._counted
+        self._frames += self._counted
         share = weights * self._share
         np.subtract(sums[1], LUMA_SAMPLES * self._grey, out=self._levels[0, row])
         np.subtract(sums[2:], self._grey, out=self._levels[1:, row])
@@ -177,6 +182,8 @@ class LockIn:
         for channel in range(CHANNELS):
             moments = design.T @ self._levels[channel, : self._waiting]
             total.moments[channel] += moments / LUMA_SAMPLES if channel == 0 else moments
+        total.frames += self._frames
+        self._frames[:] = 0
         self._waiting = 0
 
 
@@ -194,6 +201,8 @@ class Equations:
         Mean stored level; NaN where nothing was seen.
     weight : float64[segments, cells]
         Sum of the weights of the frames.
+    frames : float64[cells]
+        In how many frames each cell was skin.
     """
 
     box: CellBox
@@ -201,6 +210,7 @@ class Equations:
     moments: Floats
     level: Floats
     weight: Floats
+    frames: Floats
 
 
 _LEAST_WEIGHT = 8.0  # frames' worth of news that a segment of a cell needs
@@ -225,11 +235,13 @@ def without_baseline(box: CellBox, segments: dict[int, SegmentSums]) -> Equation
     moments = np.empty((len(order), CHANNELS, WAVES, box.count))
     weight = np.empty((len(order), box.count))
     level = np.zeros((CHANNELS, box.count))
+    frames = np.zeros(box.count)
     diagonal = triangle(COLUMNS).diagonal()[:BASELINE]
     for row, name in enumerate(order):
         sums = segments[name]
         weight[row] = sums.products[0]
         level += sums.moments[:, 0]
+        frames += sums.frames
         for start in range(0, box.count, _BLOCK):
             here = slice(start, start + _BLOCK)
             products = sums.products[:, here].astype(np.float64)
@@ -242,4 +254,4 @@ def without_baseline(box: CellBox, segments: dict[int, SegmentSums]) -> Equation
             moments[row, :, :, here] = right[BASELINE:].swapaxes(0, 1) * enough
     total = weight.sum(axis=0)
     seen = np.where(total > 0, total, np.nan)
-    return Equations(box, matrix, moments, level / seen + float(_LEVEL), weight)
+    return Equations(box, matrix, moments, level / seen + float(_LEVEL), weight, frames)

@@ -202,16 +202,17 @@ def find_vessels(found: Fields) -> VesselSearch:
     """
     side = found.box.side
     inside = found.skin & (np.nan_to_num(found.quality_db, nan=-1.0) >= _LEAST_QUALITY_DB)
-    inside &= np.nan_to_num(found.unmasked_amplitude) > 0
+    cells = found.by_cell
+    inside &= np.nan_to_num(cells.amplitude) > 0
     if inside.sum() < 100:
         return VesselSearch(np.full(found.skin.shape, np.nan), [])
     sigma = SURROUNDINGS_PX / side
-    amplitude = np.where(inside, found.unmasked_amplitude, 1.0)
+    amplitude = np.where(inside, cells.amplitude, 1.0)
     log_amplitude = np.log(amplitude)
-    early = np.clip(np.where(inside, -found.unmasked_delay_s, 0.0), -_MOST_DELAY_S, _MOST_DELAY_S)
+    early = np.clip(np.where(inside, -cells.delay_s, 0.0), -_MOST_DELAY_S, _MOST_DELAY_S)
     errors = (
-        np.where(inside, found.amplitude_error / amplitude, 0.0),
-        np.where(inside, found.delay_error_s, 0.0),
+        np.where(inside, cells.amplitude_error / amplitude, 0.0),
+        np.where(inside, cells.delay_error_s, 0.0),
     )
     contrast = [np.where(inside, p - _surroundings(p, inside, sigma), 0.0) for p in (log_amplitude, early)]
     inflation = tuple(_inflation(e, inside, LENGTH_PX / 4 / side) for e in errors)

@@ -58,6 +58,6 @@ def test_moving_skin_keeps_its_map(clip_of: Any, fields_of: Any) -> None:
     smeared = fields_of(replace(moved, masks=untold, canonical=None), smooth_px=2.0)
     still = fields_of(clip, smooth_px=2.0)
     edge = (slice(12, 20), slice(18, 30))
-    honest = np.nanmax(np.abs(found.unmasked_amplitude[edge] - still.unmasked_amplitude[edge]))
-    blurred = np.nanmax(np.abs(smeared.unmasked_amplitude[edge] - still.unmasked_amplitude[edge]))
+    honest = np.nanmax(np.abs(found.by_cell.amplitude[edge] - still.by_cell.amplitude[edge]))
+    blurred = np.nanmax(np.abs(smeared.by_cell.amplitude[edge] - still.by_cell.amplitude[edge]))
     assert honest < 0.5 * blurred

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from magnifier.maps.cells import CellBox
-from magnifier.maps.fields import Fields
+from magnifier.maps.fields import CellEvidence, Fields
 from magnifier.maps.gather import as_shown
 from magnifier.maps.vessels import find_vessels, line_kernels
 from mesh.contracts import Recording
@@ -27,10 +28,11 @@ def made(stronger: float, earlier_s: float, seed: int = 0, line: bool = True, er
     amplitude = 0.004 * (1 + (stronger - 1) * profile) * np.exp(0.05 * error * grain[0])
     delay = -earlier_s * profile + 0.005 * error * grain[1]
     ones = np.ones(shape)
+    cells = CellEvidence(amplitude, 0.05 * error * amplitude, delay, 0.005 * error * ones)
     found = Fields(
         box=CellBox(4, 3, 5, *shape), skin=ones > 0, amplitude=amplitude, amplitude_rgb=np.stack([amplitude] * 3),
         amplitude_error=0.05 * error * amplitude, delay_s=delay, delay_error_s=0.005 * error * ones,
-        quality_db=20 * ones, unmasked_amplitude=amplitude, unmasked_delay_s=delay, beats=None, whole=np.ones(2),
+        quality_db=20 * ones, by_cell=cells, beats=None, whole=np.ones(2),
     )  # type: ignore[arg-type]  # fmt: skip
     return found, profile > 0.5
 
@@ -70,8 +72,9 @@ def test_a_line_that_is_not_steady_is_none() -> None:
     """Such as the edge of a collar, which the codec refreshes as it moves."""
     found, truth = made(1.6, 0.02)
     error = np.where(gaussian_filter(truth.astype(float), 2) > 0.1, 8.0, 1.0)
-    worse = Fields(**{**vars(found), "amplitude_error": found.amplitude_error * error,
-                      "delay_error_s": found.delay_error_s * error})  # fmt: skip
+    cells = found.by_cell
+    unsteady = replace(cells, amplitude_error=cells.amplitude_error * error, delay_error_s=cells.delay_error_s * error)
+    worse = replace(found, by_cell=unsteady)
     assert find_vessels(worse).vessels == []
 
 
