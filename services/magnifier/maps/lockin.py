@@ -158,7 +158,10 @@ class LockIn:
         if self._before is None:
             weights[:] = self._counted
         else:
+            # in all three channels: noise alone repeats one of them now and then
             copied = sums[1] == self._before[1]
+            copied &= sums[2] == self._before[2]
+            copied &= sums[3] == self._before[3]
             if not same:
                 copied &= counts == self._before[0]
             np.multiply(copied, np.float32(COPIED - 1), out=weights)
