@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -30,6 +31,7 @@ from mesh.errors import UnreadableVideo
 _EBML = b"\x1a\x45\xdf\xa3"  # RFC 8794: how WebM begins
 _CLUSTER = b"\x1f\x43\xb6\x75"  # RFC 9559
 _BOX = struct.Struct(">I4s")  # ISO/IEC 14496-12: size, type
+_SAME_S = 1e-6  # times that differ by less are the same
 _MOST_BOXES = 64  # before the first fragment
 _BT601, _UNSPECIFIED = 6, 2
 
@@ -153,15 +155,7 @@ class Stream:
             context.thread_count = 1
             base = self._stream.time_base or Fraction(1, 1000)
             last = after_s
-            keyed = False
-            for packet in packets(self._container, self._stream):
-                if packet.is_corrupt:
-                    break
-                if packet.is_keyframe:
-                    keyed = True
-                    self.restart = max(self._cluster_before(packet.pos), self.restart)
-                if not keyed:
-                    continue
+            for packet in self._needed(after_s, base):
                 for decoded in decode_leniently(context, packet):
                     if (frame := self._planes(decoded, base, last)) is not None:
                         last = frame.time
@@ -172,6 +166,24 @@ class Stream:
                     yield frame
         if self._data[4:8] == b"ftyp" and not self._fragmented:
             self.restart = len(self._data)  # a file complete in itself: nothing follows
+
+    def _needed(self, after_s: float | None, base: Fraction) -> list[av.Packet[Any]]:
+        """The packets from the last keyframe on before which nothing is wanted; sets `restart`."""
+        assert self._container is not None
+        found: list[av.Packet[Any]] = []
+        entry = None
+        wanted = False  # whether a packet before this one shows a frame that is wanted
+        for packet in packets(self._container, self._stream):
+            if packet.is_corrupt:
+                break
+            if packet.is_keyframe:
+                self.restart = max(self._cluster_before(packet.pos), self.restart)
+                if entry is None or not wanted:
+                    entry = len(found)
+            if entry is not None:
+                wanted = wanted or after_s is None or packet.pts is None or packet.pts * base > after_s + _SAME_S
+            found.append(packet)
+        return [] if entry is None else found[entry:]
 
     @property
     def _fragmented(self) -> bool:
@@ -190,7 +202,7 @@ class Stream:
         if frame.pts is None:
             return None
         time = float(frame.pts * (frame.time_base or base))
-        if last is not None and time <= last + 1e-6:
+        if last is not None and time <= last + _SAME_S:
             return None
         check_pixels(frame.width, frame.height, self._limits)
         seen = self.recording

@@ -132,6 +132,25 @@ def find_skin(
     return (mask, None) if mask.any() else (None, "nothing has the colour of skin")
 
 
+class _Cells:
+    """Means over the samples of each cell: a gather and a sum of runs, several times as fast as counting by weights."""
+
+    def __init__(self, inside: Bools, cell: NDArray[np.intp]) -> None:
+        order = np.argsort(cell[inside], kind="stable")
+        self._places = np.flatnonzero(inside)[order]
+        self.count = np.bincount(cell[inside], minlength=GRID * GRID)
+        self._filled = np.flatnonzero(self.count)
+        self._starts = (np.cumsum(self.count) - self.count)[self._filled]
+
+    def means(self, plane: NDArray[np.uint8]) -> Floats:
+        """float64[16]; 0 for a cell without samples."""
+        found = np.zeros(GRID * GRID)
+        if self._filled.size:
+            sums = np.add.reduceat(plane.ravel().take(self._places), self._starts, dtype=np.int64)
+            found[self._filled] = sums / self.count[self._filled]
+        return found
+
+
 class Patches:
     """The means of a grid over the box around a mask.
 
@@ -146,34 +165,27 @@ class Patches:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         self._rows = slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
         self._columns = slice(int(columns[0]), int(columns[-1]) + 1) if columns.size else slice(0, 0)
-        self._inside = mask[self._rows, self._columns]
-        height, width = self._inside.shape
+        inside = mask[self._rows, self._columns]
+        height, width = inside.shape
         down = np.arange(height) * GRID // max(height, 1)
         across = np.arange(width) * GRID // max(width, 1)
         cell = down[:, None] * GRID + across
-        self._cell = cell[self._inside]
-        self._count = np.bincount(self._cell, minlength=GRID * GRID)
+        self._chroma = _Cells(inside, cell)
         # a sample of chroma stands for four of luma; fewer at an odd edge
         self._lit = slice(2 * self._rows.start, min(2 * self._rows.stop, recording.height))
         self._wide = slice(2 * self._columns.start, min(2 * self._columns.stop, recording.width))
         size = self._lit.stop - self._lit.start, self._wide.stop - self._wide.start
-        fine, cells = (np.repeat(np.repeat(one, 2, 0), 2, 1)[: size[0], : size[1]] for one in (self._inside, cell))
-        self._inside_luma, self._cell_luma = fine, cells[fine]
-        self._count_luma = np.bincount(self._cell_luma, minlength=GRID * GRID)
+        fine, cells = (np.repeat(np.repeat(one, 2, 0), 2, 1)[: size[0], : size[1]] for one in (inside, cell))
+        self._luma = _Cells(fine, cells)
         self._matrix, self._offset = rgb_from_yuv(recording)
 
     def colours(self, frame: StreamedFrame) -> Floats:
         """Mean R, G, B of each patch, 0-255, float64[16, 3]; NaN where there is too little skin."""
-        means = np.zeros((GRID * GRID, 3))
-        luma = frame.y[self._lit, self._wide][self._inside_luma]
-        total = np.bincount(self._cell_luma, weights=luma, minlength=GRID * GRID)
-        means[:, 0] = total / np.maximum(self._count_luma, 1)
-        for place, plane in ((1, frame.u), (2, frame.v)):
-            values = plane[self._rows, self._columns][self._inside]
-            total = np.bincount(self._cell, weights=values, minlength=GRID * GRID)
-            means[:, place] = total / np.maximum(self._count, 1)
+        luma = self._luma.means(frame.y[self._lit, self._wide])
+        u, v = (self._chroma.means(plane[self._rows, self._columns]) for plane in (frame.u, frame.v))
+        means = np.stack([luma, u, v], axis=1)
         rgb = np.clip(means @ self._matrix.T + self._offset, 0.0, 255.0)
-        rgb[self._count < LEAST] = np.nan
+        rgb[self._chroma.count < LEAST] = np.nan
         return np.asarray(rgb)
 
 
