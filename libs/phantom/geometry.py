@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phantom.sheet import Head
 from phantom.texture import Plane
 
 _LONGITUDES = 2.75  # radians to each side that the texture of a head holds: 90 + 60 degrees and a margin
@@ -88,15 +88,13 @@ class Flat:
 
 
 class Revolved(Flat):
-    """A body of revolution about a vertical axis; its texture has a row per row of the canvas, columns of longitude.
+    """A body that is round at each height; its texture has a row per row of the canvas, columns of longitude.
 
-    Under turning the outline stays and the texture slides; no depth is rendered but that.
+    Under turning the texture slides, and what lies before the axis of turning, such as a chin, swings aside as a
+    whole; no depth is rendered but that.
     """
 
-    def __init__(
-        self, flat: Flat, columns: NDArray[np.float64], middle: tuple[float, float], half: tuple[float, float],
-        radius: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    ) -> None:  # fmt: skip
+    def __init__(self, flat: Flat, columns: NDArray[np.float64], head: Head) -> None:
         """Lay the longitudes over the canvas of `flat`.
 
         Parameters
@@ -104,23 +102,24 @@ class Revolved(Flat):
         flat : Flat
         columns : float64[l]
             Longitude of each column of the texture, radians, evenly spaced.
-        middle, half : tuple of float
-            x, y of the centre and half width and height, luma pixels.
-        radius : callable
-            Part of the half width at each height, -1 (top) to 1.
+        head : Head
         """
+        middle, half = head.middle, head.half
         super().__init__(flat.step, flat.box, flat.pad, flat.axis)
         y0, y1, x0, x1 = flat.box
         centre = (flat.step - 1) / 2
         rows = np.arange(y0 - flat.pad, y1 + flat.pad, dtype=np.float64)
         self.rows: NDArray[np.float64] = (rows * flat.step + (centre - middle[1])) / half[1]
         self.across = np.arange(x0 - flat.pad, x1 + flat.pad) * flat.step + centre - middle[0]
-        self.wide = np.maximum(half[0] * radius(self.rows), 1e-6)
+        self.wide = np.maximum(half[0] * head.radius(self.rows), 1e-6)
         self.sine = np.clip(self.across[None, :] / self.wide[:, None], -1, 1).astype(np.float32)
         self._per_radian = float(1 / (columns[1] - columns[0]))
         self._base = ((np.arcsin(self.sine) - columns[0]) * self._per_radian).astype(np.float32)
         self._starts = np.arange(len(self.rows), dtype=np.int32)[:, None] * len(columns)
         self._places: tuple[float, NDArray[np.int32], Plane] | None = None
+        before = half[0] / flat.step * head.forward(self.rows)
+        self._swung = np.flatnonzero(before)  # rows that do not turn on the spot
+        self._before = before[self._swung]
 
     def warp(self, source: Plane, pose: Pose) -> Plane:
         """The texture as it is seen, on the canvas."""
@@ -140,6 +139,21 @@ class Revolved(Flat):
         right *= part
         seen += right
         return seen
+
+    def move(self, canvas: Plane, pose: Pose) -> Plane:
+        """The canvas where it is now, what lies before the axis swung aside, cut to the box."""
+        if pose.yaw == 0:
+            return super().move(canvas, pose)
+        last = canvas.shape[1] - 1
+        place = np.arange(last + 1) - (math.sin(pose.yaw) * self._before)[:, None]
+        place = np.clip(place, 0, last - 1e-3)  # beyond the canvas as at its edge, which is empty
+        left = place.astype(np.intp)
+        part = (place - left).astype(np.float32)
+        rows = canvas[self._swung]
+        swung = canvas.copy()
+        seen = np.take_along_axis(rows, left, axis=1)
+        swung[self._swung] = seen + (np.take_along_axis(rows, left + 1, axis=1) - seen) * part
+        return super().move(swung, pose)
 
 
 def longitudes(radius: float) -> NDArray[np.float64]:

@@ -69,9 +69,9 @@ def place(settings: PhantomSettings, parts: list[Part], poses: Poses | None, wid
         box = Flat(2, (y0 - pad, y1 + pad, x0 - pad, x1 + pad), pad)
         box.box = _cut(box.box, width, height)
         columns = longitudes(a)
-        luma = Revolved(_doubled(box), columns, part.head.middle, part.head.half, part.head.radius)
+        luma = Revolved(_doubled(box), columns, part.head)
         pairs = (columns[0::2] + columns[1::2]) / 2
-        chroma = Revolved(box, pairs, part.head.middle, part.head.half, part.head.radius)
+        chroma = Revolved(box, pairs, part.head)
         sheet = part.draw(columns[None, :], luma.rows[:, None])
         _blur(settings, sheet)
         found.append(Placed(part, sheet, luma, chroma))

@@ -47,11 +47,20 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Head:
-    """Outline of a body of revolution: centre, half width and height in luma pixels, radius at each height."""
+    """Outline of a body that is round at each height: centre, half width and height in luma pixels.
+
+    Attributes
+    ----------
+    middle, half : tuple of float
+    radius, forward : callable
+        Of each height, -1 (top) to 1, as parts of the half width: the radius there, and how far before the axis of
+        turning its middle lies.
+    """
 
     middle: tuple[float, float]
     half: tuple[float, float]
     radius: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    forward: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
