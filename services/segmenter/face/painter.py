@@ -20,7 +20,7 @@ from segmenter.face.tracks import Sample, Smoothed, chain, present, smooth
 
 _TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
 _NEAR_S = 0.25  # a sample so near lends its judgement of skin to the frame
-_SAME_VIEW_DEG = 3.0  # colours of a head that has turned more are not averaged: another side of it is seen
+_SAME_VIEW_DEG = 2.0  # colours of a head that has turned more are not averaged: another side of it is seen
 _LOOK_S = 0.25  # half width over which confidence is averaged
 
 

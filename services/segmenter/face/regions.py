@@ -29,7 +29,7 @@ _HOLES, _HOLE_SIZES = np.concatenate([np.array(hole) for hole in HOLES.values()]
 # How much wider, higher above and lower below its middle a face is than the oval of its mesh.
 _WIDER, _HIGHER, _LOWER = 1.11, 1.20, 1.09
 _SIDE = 0.45  # depth of a head's side that may be seen, in widths of the oval
-_SURE = 1.0  # width of the mesh as a part of itself: a turned head shows so much more than its points span
+_ROUND = 1.05  # a turned head's profile is so much wider than the points of the mesh
 _ANGLES = 2 * np.pi * np.arange(48) / 48
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
 
@@ -133,8 +133,8 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[n
     """Where skin of the face may be: the mesh's oval, widened to hair line, ears and edge of the jaw.
 
     The oval runs a little inside of the face. Of a turned head the side that came into view is added, by shifting
-    the oval towards the back of the head, and the profile, by the hull of all points. What of it is hair, cloth or
-    wall is for `appearance` to say.
+    the oval towards the back of the head, less and less below its middle, since the jaw ends where the neck begins;
+    and the profile, by the hull of all points. What of it is hair, cloth or wall is for `appearance` to say.
 
     Parameters
     ----------
@@ -157,10 +157,11 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[n
     grown = (middle + wide @ head)[:, :2]
     down, back = head[1, :2], head[2, :2] * (_SIDE * np.ptp(along[:, 0]))
     back = back - down * ((back * down).sum() / max((down * down).sum(), 1e-12))  # a nod shows no more of the face
-    flat = points[:, :2] - middle[:2]
+    jaw = np.sqrt(np.clip(1 - along[:, 1] / max(float(along[:, 1].max()), 1e-12), 0.0, 1.0))[:, None]
     across = head[0, :2] / max(float(np.hypot(*head[0, :2])), 1e-12)
-    flat = points[:, :2] + (_SURE - 1) * (flat @ across)[:, None] * across
-    known = np.concatenate([grown, grown + back, flat])
+    flat = points[:, :2]
+    flat = flat + (_ROUND - 1) * ((flat - middle[:2]) @ across)[:, None] * across
+    known = np.concatenate([grown, grown + jaw * back, flat])
     # of a hull those corners that lie farthest in some directions, which are all that are worth having
     corners: NDArray[np.float64] = known[(known.astype(np.float32) @ _DIRECTIONS).argmax(axis=0)]
     return corners

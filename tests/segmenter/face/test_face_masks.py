@@ -14,6 +14,7 @@ from mesh.parameters import Parameters
 from phantom import PhantomSettings
 from phantom.motion import poses
 from phantom.render import render
+from phantom.scenes.face import _forward
 from phantom.wave import TICKS, frame_ticks
 from segmenter.face import canonical, obstruction, segmenter
 from segmenter.face.regions import REGIONS
@@ -97,7 +98,8 @@ def test_skin_keeps_its_place_in_the_canonical_face_as_the_head_turns() -> None:
         (face,) = mask.instances
         for name, (side, height) in spots.items():
             wide = half * np.sqrt(1 - abs(height) ** 2.3)
-            x = 319.5 + pose.head[index, 0] + wide * np.sin(np.arcsin(side) + yaw)
+            swung = half * float(_forward(np.array(height))) * np.sin(yaw)
+            x = 319.5 + pose.head[index, 0] + wide * np.sin(np.arcsin(side) + yaw) + swung
             y = 0.445 * known.height + pose.head[index, 1] + 1.36 * half * height
             seen[name].append((x, y))
             canonical_places[name].append(tuple(canonical.apply(np.array(face.transform), np.array([x, y]))))
@@ -106,6 +108,17 @@ def test_skin_keeps_its_place_in_the_canonical_face_as_the_head_turns() -> None:
         assert np.ptp(np.array(seen[name])[:, 0]) * 168 / 185 > 40  # it moves in the picture …
         drift = np.std(np.array(canonical_places[name]), axis=0)
         assert drift.max() < 6  # … and stays in the canonical face, within a few of its 256 px
+
+
+def test_the_mask_of_a_turned_head_is_its_face_with_the_ear_and_without_the_neck() -> None:
+    frames, truth, plan = face_clip(1.0, skin_tone=2, motion="rotation30", fps=10.0, seed=9)
+    overlaps = [
+        iou(mask, true)
+        for mask, true in zip(all_masks(plan, frames), truth, strict=True)
+        if 20 < abs(mask.instances[0].signs["yaw_deg"]) < 45
+    ]
+    assert len(overlaps) > 5
+    assert np.mean(overlaps) > 0.885
 
 
 def test_two_people_are_two_instances_from_left_to_right() -> None:
