@@ -153,7 +153,7 @@ def head_facts(source: BinaryIO, limits: Limits, *, patient: bool = False) -> Fa
             raise NoFrames("Not one frame of the video could be decoded.")
         for frame in head:
             check_pixels(frame.width, frame.height, limits)
-        return _described(container, stream, head[0])
+        return described(container, stream, head[0])
 
 
 def head_frames(container: InputContainer, stream: VideoStream, until: float = math.inf) -> Iterator[av.VideoFrame]:
@@ -165,7 +165,8 @@ def head_frames(container: InputContainer, stream: VideoStream, until: float = m
     yield from decode_leniently(context, None)
 
 
-def _described(container: InputContainer, stream: VideoStream, frame: av.VideoFrame) -> Facts:
+def described(container: InputContainer, stream: VideoStream, frame: av.VideoFrame) -> Facts:
+    """What a frame and its track say of the clip; nothing of its length."""
     name = frame.format.name
     matrix = int(frame.colorspace) if int(frame.colorspace) in _MATRICES else _UNSPECIFIED
     return Facts(
