@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from media.container import check_pixels, open_clip, packets, video_stream
 from media.decode import decode_leniently
 from media.limits import Limits
-from media.planes import full_range, is_rgb, planes_of
+from media.planes import planes_of
+from media.probe import described, recording_of
 from mesh.contracts import Recording
 from mesh.errors import UnreadableVideo
 
@@ -33,7 +34,6 @@ _CLUSTER = b"\x1f\x43\xb6\x75"  # RFC 9559
 _BOX = struct.Struct(">I4s")  # ISO/IEC 14496-12: size, type
 _SAME_S = 1e-6  # times that differ by less are the same
 _MOST_BOXES = 64  # before the first fragment
-_BT601, _UNSPECIFIED = 6, 2
 
 
 @dataclass(frozen=True)
@@ -207,14 +207,6 @@ class Stream:
         check_pixels(frame.width, frame.height, self._limits)
         seen = self.recording
         if seen is None or (seen.width, seen.height) != (frame.width, frame.height):
-            self.recording = _described(frame, self._stream.codec_context.codec.canonical_name)
+            assert self._container is not None
+            self.recording = recording_of(described(self._container, self._stream, frame), 0.0)
         return StreamedFrame(time, *planes_of(frame, frame.width, frame.height))
-
-
-def _described(frame: av.VideoFrame, codec: str) -> Recording:
-    matrix = int(frame.colorspace)
-    return Recording(
-        duration_s=0.0, frames=0, width=frame.width, height=frame.height, fps=0.0, variable_rate=True, codec=codec,
-        container="stream", pixel_format=frame.format.name, full_range=full_range(frame),
-        matrix=_BT601 if is_rgb(frame.format.name) else matrix if 0 < matrix < 15 else _UNSPECIFIED,
-    )  # fmt: skip

@@ -46,7 +46,7 @@ class LiveMediaRequest(Contract):
 
     after_s: float | None = Field(default=None, description="By the stream's clock; only later frames are asked for")
     skin: str | None = Field(default=None, description="As the last answer had it", max_length=200_000)
-    skin_point: tuple[float, float] | None = Field(default=None, description="What is skin, px of the frame as stored")
+    skin_point: tuple[float, float] | None = Field(default=None, description="A spot of skin, px of the frame as shown")
 
     def pack(self, data: bytes) -> bytes:
         """As one message."""

@@ -168,14 +168,14 @@ async def _read(socket: WebSocket, gateway: Gateway, session: LiveSession) -> No
         due = session.due(max(time.monotonic(), due + every_s / 2), every_s)
         await asyncio.sleep(due - time.monotonic())
         asked = session.request()
-        arrived = session.arrived
+        newest, arrived = session.last_time_s, session.arrived
         began = time.monotonic()
         found = await _reading(gateway, session, asked)
         took = time.monotonic() - began
         if asked is not None:
             gateway.metrics.live_seconds.observe(time.monotonic() - arrived)
         said = found.model_dump(mode="json", exclude_none=True)
-        await _send(socket, type="update", t=session.last_time_s, took_ms=round(1000 * took, 1), **said)
+        await _send(socket, type="update", t=newest, took_ms=round(1000 * took, 1), **said)
 
 
 async def _reading(gateway: Gateway, session: LiveSession, asked: bytes | None) -> LiveReading:

@@ -30,7 +30,7 @@ class MediaStream:
     Parameters
     ----------
     skin_point : tuple of float, optional
-        A spot of skin, px of the frames as they are stored.
+        A spot of skin, px of the frames as they are shown.
 
     Attributes
     ----------

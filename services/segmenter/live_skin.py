@@ -101,7 +101,7 @@ def find_skin(
     recording : Recording
         Its size, range and matrix.
     point : tuple of float, optional
-        A spot of skin, px of the frame as it is stored: then what has its colour.
+        A spot of skin, px of the frame as it is shown: then what has its colour.
 
     Returns
     -------
