@@ -8,13 +8,13 @@ level, a small part of what the noise of a camera leaves in such a mean.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from magnifier.canonical_frame import canonical_samples
 from magnifier.grid import FieldGrid, Kind, field_grid, luma_at_chroma
 from media.array_blob import pack, unpack
 from media.decode import Frame
@@ -101,18 +101,8 @@ def _stored(means: Levels, cover: Levels | None) -> Samples:
     return stored
 
 
-def inverse(transform: Transform) -> NDArray[np.float64]:
-    """The transform back: float64[2, 3]."""
-    matrix = np.asarray(transform, np.float64)
-    back = np.linalg.inv(matrix[:, :2])
-    return np.concatenate([back, -back @ matrix[:, 2:]], axis=1)
-
-
 def warped(planes: Levels, transform: Transform, grid: FieldGrid) -> Levels:
     """Planes of the picture as fields in canonical coordinates.
-
-    The picture's chroma samples are read at every chroma sample of the canonical frame (bilinear), after they were
-    averaged where the canonical frame is the coarser one.
 
     Parameters
     ----------
@@ -127,52 +117,8 @@ def warped(planes: Levels, transform: Transform, grid: FieldGrid) -> Levels:
     -------
     float32[c, rows, columns]
     """
-    back = inverse(transform)
-    shrink = max(round(math.sqrt(abs(float(np.linalg.det(back[:, :2]))))), 1)
-    if shrink > 1:
-        planes = _averaged(planes, shrink)
     rows, columns = grid.rows.fine.shape[0], grid.columns.fine.shape[0]
-    x = 2 * np.arange((columns + 1) // 2) + 0.5
-    y = 2 * np.arange((rows + 1) // 2) + 0.5
-    px = back[0, 0] * x + back[0, 1] * y[:, None] + back[0, 2]
-    py = back[1, 0] * x + back[1, 1] * y[:, None] + back[1, 2]
-    # luma pixel p lies at chroma sample (p - 1/2) / 2, chroma sample c at (c + 1/2) / shrink - 1/2 of averaged planes
-    return grid.reduce(bilinear(planes, *(((p + 0.5) / (2 * shrink) - 0.5) for p in (py, px))))
-
-
-def _averaged(planes: Levels, size: int) -> Levels:
-    height, width = planes.shape[1:]
-    padded = np.pad(planes, ((0, 0), (0, -height % size), (0, -width % size)), mode="edge")
-    blocks = padded.reshape(len(planes), -(-height // size), size, -(-width // size), size)
-    means: Levels = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return means
-
-
-def bilinear(planes: Levels, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Levels:
-    """Planes read at places between their samples; 0 beyond their edge.
-
-    Parameters
-    ----------
-    planes : float32[c, h, w]
-    rows, columns : float64[...]
-        Places in units of samples.
-
-    Returns
-    -------
-    float32[c, ...]
-    """
-    height, width = planes.shape[1:]
-    inside = (rows > -0.5) & (rows < height - 0.5) & (columns > -0.5) & (columns < width - 0.5)
-    rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
-    top, left = (np.floor(p).astype(np.intp) for p in (rows, columns))
-    down, across = (rows - top).astype(np.float32), (columns - left).astype(np.float32)
-    flat = planes.reshape(len(planes), -1)
-    at = top * width + left
-    right, below = (left < width - 1).astype(np.intp), (top < height - 1).astype(np.intp) * width
-    upper = flat[:, at] * (1 - across) + flat[:, at + right] * across
-    lower = flat[:, at + below] * (1 - across) + flat[:, at + below + right] * across
-    found: Levels = (upper * (1 - down) + lower * down) * inside
-    return found
+    return grid.reduce(canonical_samples(planes, transform, ((rows + 1) // 2, (columns + 1) // 2)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.field import COVERED, FieldMaker, bilinear, warped
+from magnifier.canonical_frame import bilinear
+from magnifier.field import COVERED, FieldMaker, warped
 from magnifier.grid import FieldGrid
 from magnifier.record import CHANNELS, Record
 from magnifier.render import skin_of

@@ -6,52 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
 
+from magnifier.canonical_frame import bilinear, canonical_samples, moved
 from magnifier.maps.cells import CellBox, Plane8, block_sums, pooled
 from media.masks import Transform
-
-Floats = NDArray[np.float64]
-
-
-def square(transform: Transform) -> Floats:
-    """A transform as a 3 x 3 matrix."""
-    return np.vstack([np.array(transform, np.float64), [0.0, 0.0, 1.0]])
-
-
-def sample_transform(transform: Transform, step: int = 1) -> Floats:
-    """The transform between places counted in samples of `2 step` luma pixels.
-
-    Sample i covers luma pixels 2 step i to 2 step (i + 1) - 1, so its middle lies at 2 step i + step - 1/2.
-
-    Parameters
-    ----------
-    transform : 2 rows of 3 floats
-        Luma pixels (x, y) of the picture to canonical coordinates.
-    step : int
-        1 for chroma samples.
-
-    Returns
-    -------
-    float64[3, 3]
-        Takes (x, y, 1) in samples of the picture to samples of the canonical frame.
-    """
-    scale, offset = 2.0 * step, step - 0.5
-    there = np.array([[scale, 0, offset], [0, scale, offset], [0, 0, 1.0]])
-    result: Floats = np.linalg.inv(there) @ square(transform) @ there
-    return result
-
-
-def _pull(
-    plane: NDArray[np.float32], back: NDArray[Any], first: tuple[int, int], shape: tuple[int, int], order: Literal[0, 1]
-) -> NDArray[np.float32]:
-    """Sample `plane` where `back` (x, y, 1 of the output to the input) says, for a box of the output."""
-    swap = back[[1, 0, 2]][:, [1, 0, 2]]  # to row, column
-    offset = swap[:2, :2] @ np.array(first, np.float64) + swap[:2, 2]
-    found: NDArray[np.float32] = affine_transform(
-        plane, swap[:2, :2], offset, output_shape=shape, order=order, mode="constant", cval=0.0
-    )
-    return found
 
 
 def canonical_sums(
@@ -77,14 +35,11 @@ def canonical_sums(
     -------
     float32[4, cells]
     """
-    back = np.linalg.inv(sample_transform(transform))
     y0, y1, x0, x1 = box.samples
     weights = skin.astype(np.float32)
-    found = np.empty((4, box.count), np.float32)
-    for row, plane in enumerate((weights, block_sums(y) * weights, u * weights, v * weights)):
-        here = _pull(plane, back, (y0, x0), (y1 - y0, x1 - x0), 1)
-        found[row] = pooled(here, box.side // 2).ravel()
-    return found
+    planes = np.stack([weights, block_sums(y) * weights, u * weights, v * weights])
+    found = canonical_samples(planes, transform, (y1 - y0, x1 - x0), (y0, x0))
+    return np.stack([pooled(plane, box.side // 2).ravel() for plane in found])
 
 
 def drawn_back(
@@ -109,22 +64,17 @@ def drawn_back(
     float32[h, w]
         NaN where there is none.
     """
-    step = box.side // 2
-    identity: Transform = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-    there = sample_transform(transform or identity)
-    # from chroma samples of the canonical frame to cells of the box
-    to_cells = np.array(
-        [
-            [1 / step, 0, (0.5 - step / 2) / step - box.column],
-            [0, 1 / step, (0.5 - step / 2) / step - box.row],
-            [0, 0, 1.0],
-        ]
-    )
-    back = to_cells @ there
+    height, width = shape
+    x, y = (2 * np.arange(n, dtype=np.float64) + 0.5 for n in (width, height))
+    x, y = x[None], y[:, None]
+    if transform is not None:
+        x, y = moved(np.asarray(transform, np.float64), x, y)
+    # cell c covers luma pixels side c to side (c + 1) - 1
+    columns, rows = (x + 0.5) / box.side - 0.5 - box.column, (y + 0.5) / box.side - 0.5 - box.row
+    if order == 0:
+        columns, rows = np.rint(columns), np.rint(rows)
     known = np.isfinite(values)
-    padded = [np.pad(p.astype(np.float32), 1) for p in (np.where(known, values, 0), known)]
-    back[:2, 2] += 1
-    value, weight = (_pull(p, back, (0, 0), shape, order) for p in padded)
+    value, weight = bilinear(np.stack([np.where(known, values, 0), known]).astype(np.float32), rows, columns)
     result: NDArray[np.float32] = np.full(shape, np.nan, np.float32)
     np.divide(value, weight, out=result, where=weight >= 0.5)
     return result

@@ -78,5 +78,8 @@ def painted(values: NDArray[Any], low: float, high: float, name: str) -> NDArray
     -------
     uint8[..., 3]
     """
-    place = np.nan_to_num((values - low) / max(high - low, 1e-12))
-    return colours(name)[np.clip(np.rint(place * (COLOURS - 1)), 0, COLOURS - 1).astype(np.intp)]
+    place = np.asarray((values - low) * ((COLOURS - 1) / max(high - low, 1e-12)) + 0.5)
+    with np.errstate(invalid="ignore"):
+        number = np.clip(place, 0, COLOURS - 1).astype(np.uint8)
+    number[np.isnan(place)] = 0
+    return np.take(colours(name), number, axis=0)

@@ -162,10 +162,7 @@ def _delays(found: Beats, skin: NDArray[np.bool_], rate_hz: float) -> tuple[Floa
     weights = 1 / np.maximum(np.median(found.error[:, skin] ** 2, axis=1), 1e-24)
     delay = delays(found.amplitude, whole, weights, rate_hz)
     references = found.left_out[:, :, skin].mean(axis=2)[:, :, None, None]
-    late = delays(found.left_out, references, weights, rate_hz)
-    # delays are angles: differences to the estimate of all, brought into half a beat
-    half = 0.5 / rate_hz
-    scatter = jackknife_error((late - delay + half) % (2 * half) - half)
+    scatter = jackknife_error(delays(found.left_out, references, weights, rate_hz, delay))
     # the jackknife knows nothing of what the filter takes from a difference
     jackknife = np.maximum(jackknife_error(found.left_out[0]), 1e-24)
     return delay, np.asarray(scatter * found.error[0] / jackknife)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.maps.canonical import square
+from magnifier.canonical_frame import inverse, moved
 from magnifier.maps.cells import patch_cells
 from magnifier.maps.chunk_sums import Gathered, PersonSums, frame_instance, sums_from_bytes, timing
 from magnifier.maps.fields import fields
@@ -109,13 +110,15 @@ def _person(
     matrix, offset = rgb_from_yuv(plan.recording)
     span = map_span(plan, pulse)
     rate_hz = mean_rate(plan, person, span)
-    found = fields(without_baseline(total.box, total.segments), matrix, offset, rate_hz)
-    if found is None or not np.isfinite(found.amplitude).any():
-        return None
-    search = find_vessels(found)
-    series, sampling_hz = patch_series(plan, total)
+    with ThreadPoolExecutor(1) as beside:
+        series, sampling_hz = patch_series(plan, total)
+        rates = beside.submit(patch_rates, series, sampling_hz, pulse.band_hz)
+        found = fields(without_baseline(total.box, total.segments), matrix, offset, rate_hz)
+        if found is None or not np.isfinite(found.amplitude).any():
+            return None
+        search = find_vessels(found)
+        rate, _ = rates.result()
     patches = total.series.shape[1:]
-    rate, _ = patch_rates(series, sampling_hz, pulse.band_hz)
     delay, delay_error = found.delay_s, found.delay_error_s
     if parameters.map_delay != "lockin":
         timed = patch_delays(series, np.nanmean(series, axis=1), sampling_hz, rate_hz, parameters.map_delay)
@@ -186,8 +189,16 @@ def patch_series(plan: Plan, total: PersonSums) -> tuple[Floats, float]:
     sampling_hz = plan.grid.rate_hz
     grid = times[0] + np.arange(max(int((times[-1] - times[0]) * sampling_hz) + 1, 16)) / sampling_hz
     result = np.full((len(grid), values.shape[1]), np.nan)
-    for patch in np.flatnonzero(np.isfinite(values).mean(axis=0) >= 1 - _MOST_MISSING):
-        known = np.isfinite(values[:, patch])
+    finite = np.isfinite(values)
+    share = finite.mean(axis=0)
+    every = np.flatnonzero(share == 1)
+    before = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, max(len(times) - 2, 0))
+    after = np.minimum(before + 1, len(times) - 1)
+    gap = times[after] - times[before]
+    part = np.clip(np.divide(grid - times[before], gap, out=np.zeros_like(grid), where=gap > 0), 0, 1)[:, None]
+    result[:, every] = values[np.ix_(before, every)] * (1 - part) + values[np.ix_(after, every)] * part
+    for patch in np.flatnonzero((share >= 1 - _MOST_MISSING) & (share < 1)):
+        known = finite[:, patch]
         result[:, patch] = np.interp(grid, times[known], values[known, patch])
     return result, sampling_hz
 
@@ -200,8 +211,8 @@ def _cells_of(values: Floats, side: int) -> Floats:
 def _candidate(vessel: Vessel, recording: Recording, transform: Transform | None) -> VesselCandidate:
     points = vessel.points
     if transform is not None:
-        back = np.linalg.inv(square(transform))
-        points = [(float(x), float(y)) for x, y in (back @ np.array([[x, y, 1.0] for x, y in points]).T).T[:, :2]]
+        x, y = moved(inverse(transform), *np.array(points).T)
+        points = list(zip(x.tolist(), y.tolist(), strict=True))
     return VesselCandidate(
         kind=vessel.kind,
         points=[as_shown(point, recording) for point in points],

@@ -215,7 +215,9 @@ def beats(smooth: Smooth, colour: Floats) -> Beats:
     return Beats(whole, left, jackknife_error(left, axis=1))
 
 
-def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: float) -> Floats:
+def delays(
+    amplitude: Complex, reference: Complex, weights: Floats, rate_hz: float, near_s: Floats | None = None
+) -> Floats:
     """How late each beat is against a reference, from its harmonics together.
 
     Maximises sum over h of w_h Re(z_h conj(r_h) exp(i h omega tau)): maximum likelihood where the waves have the same
@@ -228,6 +230,8 @@ def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: flo
         Broadcastable to `amplitude`.
     weights : float64[HARMONICS]
     rate_hz : float
+    near_s : float64[...], optional
+        Delays that are nearly right already, broadcastable to the result: one step from them is enough.
 
     Returns
     -------
@@ -235,13 +239,14 @@ def delays(amplitude: Complex, reference: Complex, weights: Floats, rate_hz: flo
         Seconds, positive is later; within half a beat.
     """
     first, second = (w * a * np.conj(r) for w, a, r in zip(weights, amplitude, reference, strict=True))
-    angle = np.angle(first)
-    for _ in range(4):  # Newton's method from the fundamental's phase
+    omega = 2 * np.pi * rate_hz
+    angle = np.angle(first) if near_s is None else -omega * near_s
+    for _ in range(4 if near_s is None else 1):  # Newton's method from the fundamental's phase
         turn = np.cos(angle) - 1j * np.sin(angle)
         here, there = first * turn, second * (turn * turn)
         slope = here.imag + 2 * there.imag
         bend = here.real + 4 * there.real
         step = np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
         angle = angle + np.clip(step, -0.3, 0.3)
-    found: Floats = -angle / (2 * np.pi * rate_hz)
+    found: Floats = -angle / omega
     return found
