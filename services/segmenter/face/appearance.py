@@ -112,7 +112,7 @@ def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
     # blocks of 2 x 2: noise of single cells would be taken for another colour
     wide = shown.astype(np.uint16)
     tall = wide[:, 0::2] + wide[:, 1::2]
-    blocks = (tall[:, :, 0::2] + tall[:, :, 1::2]) / 4.0
+    blocks = list((tall[:, :, 0::2] + tall[:, :, 1::2]) / 4.0)
     facing = _facing(2 * CELL, yaw)
     distance, depth, usual = _compared(blocks, facing)
     other = (distance > OTHER) & (depth > -_DEEP[1])  # what shines has lost its colour, and nothing covers it
@@ -143,7 +143,7 @@ def skin_of(shown: Sequence[NDArray[np.uint8]], yaw: float) -> NDArray[np.bool_]
     total = np.zeros(shown[0].shape, np.int32)
     for one in shown:
         total += one
-    mean = total / float(len(shown))
+    mean = [plane / float(len(shown)) for plane in total]
     facing = _facing(CELL, yaw)
     distance, depth, _ = _compared(mean, facing)
     # the more evenly coloured and lit a face is, the nearer to its own lies what is already something else
@@ -158,7 +158,7 @@ def skin_of(shown: Sequence[NDArray[np.uint8]], yaw: float) -> NDArray[np.bool_]
 
 
 def _compared(
-    mean: NDArray[np.float64], facing: NDArray[np.bool_]
+    mean: Sequence[NDArray[np.float64]], facing: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """How far each cell's chroma ratio and the logarithm of its luma lie from the face's own; the face's luma."""
     level = np.maximum(mean[0] - _BLACK, 1.0)

@@ -70,7 +70,7 @@ class Converter:
         self._low, self._high = np.float32(low), np.float32(high)
         # kept from call to call: pages that are new each time cost more than all sums
         self._rgb = np.empty((0, 0, 3), np.float32)
-        self._total = np.empty((0, 0), np.float32)
+        self._plane, self._total = np.empty((0, 0), np.float32), np.empty((0, 0), np.float32)
 
     def __call__(self, y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.float32]:
         """R, G, B of three planes. One operation a sample, so the bits are always the same.
@@ -87,9 +87,10 @@ class Converter:
         """
         height, width = y.shape
         if self._total.shape != y.shape:
-            self._rgb, self._total = np.empty((height, width, 3), np.float32), np.empty(y.shape, np.float32)
+            self._rgb = np.empty((height, width, 3), np.float32)
+            self._plane, self._total = np.empty(y.shape, np.float32), np.empty(y.shape, np.float32)
         fine = y.shape == u.shape
-        luma = np.multiply(y, self._luma)
+        luma = np.multiply(y, self._luma, out=self._plane)
         chroma = u.astype(np.float32), v.astype(np.float32)
         for channel, (weights, offset) in enumerate(zip(self._chroma, self._offset, strict=True)):
             color = chroma[0] * weights[0]

@@ -72,6 +72,8 @@ class Detector:
         self._anchors = anchors(grids)
         self._convert = Converter(recording, -1.0, 1.0)
         self._rotation = recording.rotation
+        self._shown = (0, 0)
+        self._picture = np.empty((0, 0, 3), np.float32)
 
     @classmethod
     def short_range(cls, recording: Recording) -> Detector:
@@ -89,7 +91,10 @@ class Detector:
         planes, affine = upright(frame, self._rotation, side, region or whole(frame))
         height, width = planes[0].shape
         top, left = (side - height) // 2, (side - width) // 2
-        picture = np.full((side, side, 3), -1.0, np.float32)
+        if self._shown != (height, width):  # the margin stays black
+            self._shown = (height, width)
+            self._picture = np.full((side, side, 3), -1.0, np.float32)
+        picture = self._picture
         picture[top : top + height, left : left + width] = self._convert(planes[0], planes[1], planes[2])
         # the margin is whole pixels, so the middle may lie half a pixel aside
         aside = np.array([left + width / 2 - side / 2, top + height / 2 - side / 2]) / side

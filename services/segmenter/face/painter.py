@@ -13,6 +13,7 @@ from media.masks import FrameMask, Instance, Transform
 from mesh.contracts import Recording
 from segmenter.face import canonical, obstruction
 from segmenter.face.appearance import at, skin_of
+from segmenter.face.mesh import POINTS
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
 from segmenter.face.regions import outline, skin, window
@@ -51,6 +52,7 @@ class Painter:
         self._shape = chroma_shape(recording)
         self._size = (recording.width, recording.height)
         self._reach = reach
+        self._points = np.empty((0, POINTS, 3))
         # of the faces of the samples near the last frame
         self._judged: dict[tuple[float, int], NDArray[np.bool_]] = {}
 
@@ -62,7 +64,10 @@ class Painter:
         for sample, number in present(samples, time):
             track = chain(sample, number, time - self._reach - _TIE_S, time + self._reach + _TIE_S)
             moments = np.array([moment for moment, _ in track])
-            smoothed = smooth(moments, np.stack([face.points for _, face in track]), time, self._reach)
+            if len(self._points) < len(track):  # kept: new pages for every frame cost more than the sums
+                self._points = np.empty((2 * len(track), POINTS, 3))
+            points = np.stack([face.points for _, face in track], out=self._points[: len(track)])
+            smoothed = smooth(moments, points, time, self._reach)
             skin_now = self._skin(sample, number, time)
             if abs(sample.time - time) <= _NEAR_S:
                 judged[sample.time, number] = skin_now

@@ -12,7 +12,7 @@ from media.decode import Frame
 from media.masks import FrameMask
 from media.timeline import frame_times
 from mesh.contracts import Plan
-from mesh.graph import key_support
+from mesh.graph import SKIN_SECONDS, key_support
 from mesh.parameters import Parameters
 from segmenter.face import canonical, obstruction
 from segmenter.face.models import problem
@@ -40,7 +40,7 @@ class FaceFinding:
     faces : int
         Most faces in one of the frames that were looked at.
     fraction : float
-        Of the frames that were looked at, the part that shows a face, 0-1.
+        Of the frames that were looked at, the part that shows a face, 0-1. No more are looked at than the answer needs.
     confidence : float
         Median confidence of the best face, 0-1; 0 where there is none.
     """
@@ -58,13 +58,14 @@ def available() -> bool:
 
 
 def sees_face(plan: Plan, frames: Iterable[Frame]) -> FaceFinding:
-    """Look for faces in the first seconds of a clip.
+    """Look for faces in the first seconds of a clip: in half of the moments or more one must be seen.
 
     Parameters
     ----------
     plan : Plan
     frames : iterable of Frame
-        In order; two a second are looked at.
+        In order, of the first `mesh.graph.SKIN_SECONDS`; two a second are looked at. None is taken any more once
+        those that follow could not change the answer: decoding them costs most of the time.
 
     Returns
     -------
@@ -75,26 +76,38 @@ def sees_face(plan: Plan, frames: Iterable[Frame]) -> FaceFinding:
     if why is not None:
         return FaceFinding(False, f"faces were not looked for: {why}")
     reader = FaceReader(plan.recording)
+    times = frame_times(plan)
+    wanted = _looks(times[times <= SKIN_SECONDS])
     looked = most = 0
-    due = -np.inf
     best: list[Look] = []
     for frame in frames:
-        if frame.time < due:
+        if frame.index not in wanted:
             continue
-        due = frame.time + LOOKS_S - _TIE_S
         faces = reader.read(frame)
         looked += 1
         most = max(most, len(faces))
         if faces:
             best.append(max((face.look for face in faces), key=obstruction.confidence))
+        if 2 * len(best) >= len(wanted) or 2 * (looked - len(best)) > len(wanted):
+            break
     if not best:
         return FaceFinding(False, "no face is seen")
     part = len(best) / looked
     sure = float(np.median([obstruction.confidence(look) for look in best]))
     if part < 0.5:
-        return FaceFinding(False, f"a face is seen in {part:.0%} of the frames only", most, part, sure)
+        return FaceFinding(False, "a face is seen in less than half of the frames", most, part, sure)
     reason = "a face is seen" if most == 1 else f"{most} faces are seen"
     return FaceFinding(True, reason, most, part, sure)
+
+
+def _looks(times: NDArray[np.float64]) -> set[int]:
+    """Indices of the frames that `sees_face` looks at, about two a second."""
+    found, due = set(), -np.inf
+    for index, time in enumerate(times.tolist()):
+        if time >= due:
+            found.add(index)
+            due = time + LOOKS_S - _TIE_S
+    return found
 
 
 def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters: Parameters) -> Iterator[FrameMask]:

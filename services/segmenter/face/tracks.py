@@ -191,7 +191,7 @@ def smooth(times: NDArray[np.float64], points: NDArray[np.float64], time: float,
     Parameters
     ----------
     times : float64[n]
-        s, at least one.
+        s, at least one, in order.
     points : float64[n, 468, 3]
         px
     time : float
@@ -218,7 +218,8 @@ def smooth(times: NDArray[np.float64], points: NDArray[np.float64], time: float,
 
 def _line(offset: NDArray[np.float64], points: NDArray[np.float64], half_width: float) -> Smoothed:
     reach = np.abs(offset) / (1.02 * half_width)
-    inside = np.flatnonzero(reach < 1)
+    first, *_, last = np.flatnonzero(reach < 1).repeat(2)
+    inside = slice(first, last + 1)
     x = offset[inside]
     weight = np.cos(np.pi / 2 * reach[inside]) ** 2
     s0, s1, s2 = weight.sum(), (weight * x).sum(), (weight * x * x).sum()

@@ -242,3 +242,14 @@ def test_a_clip_with_a_face_is_taken_by_it() -> None:
     assert finding.found
     assert (finding.faces, finding.fraction) == (1, 1.0)
     assert finding.confidence > 0.9
+
+
+def test_no_more_is_decoded_than_the_answer_needs(still) -> None:  # type: ignore[no-untyped-def]
+    wall = next(iter(render(PhantomSettings(scene="wall", seconds=0.1))))
+    empty = Frame(0, 0.0, wall.y, wall.u, wall.v)
+    for pictures, found, expected in (([still] * 48, True, 21), ([empty] * 48, False, 25)):
+        shown = [at_index(picture, k, 8.0) for k, picture in enumerate(pictures)]
+        taken: list[int] = []
+        finding = segmenter.sees_face(plan_of(shown, 8.0), (taken.append(f.index) or f for f in shown))  # type: ignore[func-returns-value]
+        assert finding.found == found
+        assert len(taken) == expected  # of twelve moments, four frames apart: six with a face, seven without
