@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import av
@@ -16,26 +14,12 @@ from numpy.typing import NDArray
 
 from media.packets import ENTRY, KEY, CodedPacket, Header, PacketsWriter
 from media.planes import chroma_size
+from media.x264 import instructions
 from mesh.contracts import Plan, Recording
 
 _FULL, _LIMITED = 2, 1
 _KEYFRAME_SECONDS = 1.0  # of lossless chunks: neighbours read a second of them
 _KEYFRAME_FRAMES = 250  # of segments: x264's default, so that players can seek
-
-
-@cache
-def _instructions() -> tuple[str, ...]:
-    """x264's option that keeps it off AVX-512.
-
-    Its macroblock tree in AVX-512 reads memory that was never written where the width is no multiple of 128: the
-    same frames gave different streams (seen by filling fresh memory with different bytes; none of the others does).
-    A processor with AVX-512 has all of those that are named here.
-    """
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return ()
-    return ("asm=SSE2Fast,LZCNT,AVX2,FMA3,BMI2",) if "avx512" in flags else ()
 
 
 class H264Encoder:
@@ -94,7 +78,7 @@ class H264Encoder:
         context.options = {
             "preset": preset,
             **({"qp": "0"} if lossless else {"crf": str(crf)}),
-            "x264-params": ":".join([f"keyint={max(keyframes, 1)}", "open-gop=0", *_instructions()]),
+            "x264-params": ":".join([f"keyint={max(keyframes, 1)}", "open-gop=0", *instructions()]),
         }
         self._context = context
         self._pts: list[int] = []

@@ -19,6 +19,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from media.x264 import instructions
 from phantom.render import RenderedFrame, render
 from phantom.settings import PhantomSettings
 from phantom.truth import Truth, truth_of, write_arrays
@@ -142,6 +143,7 @@ def _x264_options(settings: PhantomSettings) -> dict[str, str]:
         "scenecut=0",
         f"open-gop={int(settings.open_gop)}",
         f"bframes={settings.b_frames}",
+        *instructions(),
     ]
     options = {"preset": "veryfast", "x264-params": ":".join(parameters)}
     # a constant quantiser of 0 is lossless; the profile follows by itself

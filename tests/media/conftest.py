@@ -16,6 +16,7 @@ import pytest
 from media.decode import Frame
 from media.planes import planes_of
 from media.split import split
+from media.x264 import instructions
 from mesh.contracts import Plan
 from mesh.names import BlobName
 from mesh.parameters import Parameters
@@ -64,6 +65,7 @@ def _options(settings: ClipSettings) -> dict[str, str]:
     if settings.codec == "libx264":
         parts = f"keyint={distance}:min-keyint=1:scenecut=0:bframes={settings.b_frames}:b-adapt=0"
         parts += f":open-gop={int(settings.open_gop)}{settings.extra}"
+        parts = ":".join([parts, *instructions()])
         return {"preset": "veryfast", "crf": "24", "x264-params": parts}
     if settings.codec == "libx265":
         parts = f"keyint={distance}:min-keyint=1:scenecut=0:bframes={settings.b_frames}:b-adapt=0"
