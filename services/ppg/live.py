@@ -18,6 +18,7 @@ from mesh.errors import BadRequest
 from mesh.live import LiveReading
 from mesh.parameters import Parameters
 from ppg.measure import UNIT, ask, common, evidence_of
+from ppg.patches import group_length
 from ppg.quality import LEAST_SECONDS, refusal
 from ppg.signals import Signals
 
@@ -39,7 +40,8 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
     time_s : float64[n]
         Times of the frames in seconds, increasing.
     patches : float64[n, p, 3]
-        Mean R, G, B of each patch of skin, 0-255; NaN where there is no skin.
+        Mean R, G, B of each patch of skin, 0-255; NaN where there is no skin. Four or more are asked whether they
+        share a pulse, as living skin does.
     recent_bpm : sequence of float
         Rates of the readings just before.
 
@@ -66,7 +68,10 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
     count = weights.sum(axis=1)
     total = np.where(weights, kept, 0.0).sum(axis=1)
     rgb = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    signals = Signals(time_s, np.ascontiguousarray(rgb.T))
+    moments, colours = _grouped(time_s, kept)
+    signals = Signals(
+        time_s, np.ascontiguousarray(rgb.T), patch_time_s=moments, patches=colours, patch_counts=np.ones(len(colours))
+    )
     fps = min(GRID_HZ, (len(time_s) - 1) / seconds)
     grid = Grid(origin_s=float(time_s[0]), rate_hz=fps, samples=int(seconds * fps + 1.000001))
     asked = ask(signals, DEFAULTS, grid)
@@ -94,6 +99,17 @@ def reading(time_s: Floats, patches: Floats, recent_bpm: Sequence[float] = ()) -
         wave_time_s=wave_time,
         wave=wave,
     )  # fmt: skip
+
+
+def _grouped(time_s: Floats, patches: Floats) -> tuple[Floats, Floats]:
+    """Patches as signals have them: times float64[m] and colours float64[p, 3, m] of a few frames each, NaN unseen."""
+    length = group_length((len(time_s) - 1) / (time_s[-1] - time_s[0]))
+    many = len(time_s) // length * length
+    seen = _seen(patches[:many]).reshape(-1, length, patches.shape[1], 1)
+    count = seen.sum(axis=1)
+    total = np.where(seen, patches[:many].reshape(-1, length, *patches.shape[1:]), 0.0).sum(axis=1)
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return time_s[:many].reshape(-1, length).mean(axis=1), np.ascontiguousarray(means.transpose(1, 2, 0))
 
 
 def _seen(patches: Floats) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ppg.calibration import PICTURE, TRACE
 from ppg.gate import Gate
+from ppg.patches import FEWEST
 from ppg.signals import Signals
 
 Floats = NDArray[np.float64]
@@ -77,8 +78,11 @@ class Evidence:
 
 
 def gate_of(signals: Signals) -> Gate:
-    """The gate for signals of a picture, or for bare traces: then whoever hands them in vouches that it is skin."""
-    return TRACE if signals.width is None else PICTURE
+    """The gate for signals of a picture, or for bare traces: then whoever hands them in vouches that it is skin.
+
+    Patches are a picture, however coarse: whether they share a pulse as skin does can be asked.
+    """
+    return PICTURE if signals.width is not None or len(signals.patches) >= FEWEST else TRACE
 
 
 def probability(signs: Mapping[str, float], gate: Gate = PICTURE) -> float:

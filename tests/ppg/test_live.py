@@ -71,6 +71,18 @@ def test_noise_has_no_rate() -> None:
     assert all(found.wave for found in refused), "the wave is shown all the same"
 
 
+def test_a_lamp_that_flickers_is_no_heart() -> None:
+    """All colours change alike: four patches can be asked, a single colour cannot."""
+    for seed in range(3):
+        chance = np.random.default_rng(seed)
+        time_s = np.arange(360) / 30
+        light = 1 + 0.01 * np.sin(2 * np.pi * 1.4 * time_s) + 0.003 * np.sin(2 * np.pi * 2.8 * time_s)
+        patches = (SKIN * light[:, None])[:, None] + chance.normal(0, 0.25, (360, 6, 3))
+        found = reading(time_s, patches)
+        assert found.state == "bad"
+        assert found.heart_rate.reason
+
+
 def test_rates_that_jump_are_unstable() -> None:
     signal = colours(12)
     assert reading(*signal, recent_bpm=[71.0, 73.0]).state == "good"

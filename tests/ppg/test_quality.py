@@ -98,6 +98,13 @@ def test_bare_traces_have_a_gate_of_their_own():
     trace = Signals(time_s=np.arange(5.0), rgb=np.ones((3, 5)))
     assert gate_of(trace) is TRACE
     assert gate_of(Signals(time_s=trace.time_s, rgb=trace.rgb, width=64, height=48)) is PICTURE
+    for count, gate in ((3, TRACE), (4, PICTURE)):  # patches that can be asked whether they share a pulse
+        shown = {
+            "patch_time_s": trace.time_s,
+            "patches": np.tile(trace.rgb, (count, 1, 1)),
+            "patch_counts": np.ones(count),
+        }
+        assert gate_of(Signals(time_s=trace.time_s, rgb=trace.rgb, **shown)) is gate
 
 
 @given(trust=st.floats(0, 1), against=st.floats(0, 1))
