@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -322,15 +321,15 @@ class Gathered:
         total = PersonSums(box, canonical=self._parts[0].canonical)
         before: tuple[int, NDArray[np.float32]] | None = None
         series = []
+        owned: set[int] = set()
         many = patch_cells(box.side)
-        shared = {name for a, b in pairwise(self._parts) for name in a.segments.keys() & b.segments.keys()}
         for part in self._parts:
             place = part.box.place_in(box)
             for segment, sums in part.segments.items():
-                if part.box == box and segment not in shared and segment not in total.segments:
+                if part.box == box and segment not in total.segments:
                     total.segments[segment] = sums  # the usual case: nothing to add
                 else:
-                    _add_to(total.segments, segment, sums, part.box, box)
+                    _add_to(total.segments, owned, segment, sums, part.box, box)
             first, last = min(part.edges), max(part.edges)
             joining = int(self._timing.segment[first])
             seam = LockIn(box)
@@ -338,7 +337,7 @@ class Gathered:
                 seam.start_after(before[1])
             seam.add(joining, self._timing.design[first], _placed(part.edges[first], part.box, box))
             seam.flush()
-            _add_to(total.segments, joining, seam.segments[joining], box, box)
+            _add_to(total.segments, owned, joining, seam.segments[joining], box, box)
             before = (last, _placed(part.edges[last], part.box, box))
             total.frames += part.frames
             whole = np.full((len(part.frames), box.rows // many, box.columns // many), np.nan, np.float32)
@@ -357,13 +356,16 @@ def _placed(sums: NDArray[np.float32], box: CellBox, whole: CellBox) -> NDArray[
     return result.reshape(4, whole.count)
 
 
-def _add_to(totals: dict[int, SegmentSums], segment: int, sums: SegmentSums, box: CellBox, whole: CellBox) -> None:
-    """Add a segment's sums over a box to those over the whole."""
+def _add_to(
+    totals: dict[int, SegmentSums], owned: set[int], segment: int, sums: SegmentSums, box: CellBox, whole: CellBox
+) -> None:
+    """Add a segment's sums over a box to those over the whole; `owned` are the segments that may be written to."""
     total = totals.get(segment)
     if total is None:
         total = totals[segment] = SegmentSums.empty(whole.count)
-    elif total.products.dtype != np.float64:  # as it came from a blob
-        total = totals[segment] = SegmentSums(*(part.astype(np.float64) for part in vars(total).values()))
+    elif segment not in owned:  # it is a chunk's
+        total = totals[segment] = SegmentSums(*(part.copy() for part in vars(total).values()))
+    owned.add(segment)
     rows, columns_ = box.place_in(whole)
     for mine, theirs in zip(vars(total).values(), vars(sums).values(), strict=True):
         mine.reshape(*mine.shape[:-1], *whole.shape)[..., rows, columns_] += theirs.reshape(

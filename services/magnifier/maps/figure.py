@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magnifier.maps.colormaps import COLOURS, colours, painted
+from magnifier.maps.png import write_png
 
 Picture = NDArray[np.uint8]
 
@@ -204,7 +205,7 @@ def draw(figure: Figure, path: Path) -> None:
     pen.text((margin + wide + 10, below - 8), f"{length} px of the recording", font=small, fill=_GREY)
     for number, words in enumerate(lines):
         pen.text((margin, foot + 24 * number), words, font=small, fill=_GREY)
-    canvas.save(path, format="PNG", compress_level=1)
+    write_png(np.asarray(canvas), path)
 
 
 def _scale_length(width: float) -> int:
@@ -248,10 +249,13 @@ def _draw_line(pen: Any, line: Line, points: list[tuple[float, float]], font: An
 
 def _wrapped(words: str, width: float, font: Any) -> list[str]:
     lines: list[str] = []
+    space, taken = font.getlength(" "), 0.0
     for word in words.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(longer) <= width:
-            lines[-1] = longer
+        length = font.getlength(word)
+        if lines and taken + space + length <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+            taken += space + length
         else:
             lines.append(word)
+            taken = length
     return lines

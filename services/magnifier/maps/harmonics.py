@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, gaussian_filter
 
 from magnifier.maps.elimination import solved, triangle
-from magnifier.maps.lockin import CHANNELS, PAIRS, WAVES, Equations
+from magnifier.maps.lockin import CHANNELS, HARMONICS, PAIRS, WAVES, Equations
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -211,7 +211,10 @@ def beats(smooth: Smooth, colour: Floats) -> Beats:
     moments = np.tensordot(colour, smooth.moments, (0, 1))
     matrix_all, moments_all = smooth.matrix.sum(axis=1), moments.sum(axis=1)
     whole = complex_amplitudes(coefficients(matrix_all, moments_all))
-    left = complex_amplitudes(coefficients(matrix_all[:, None] - smooth.matrix, moments_all[:, None] - moments))
+    left = np.empty((HARMONICS, *moments.shape[1:]), np.complex128)
+    for group in range(moments.shape[1]):  # one by one: all at once outgrow the cache
+        without = coefficients(matrix_all - smooth.matrix[:, group], moments_all - moments[:, group])
+        left[:, group] = complex_amplitudes(without)
     return Beats(whole, left, jackknife_error(left, axis=1))
 
 

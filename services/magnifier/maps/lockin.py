@@ -36,7 +36,7 @@ WAVES = 2 * HARMONICS
 PAIRS = WAVES * (WAVES + 1) // 2  # of waves: upper triangle
 COPIED = 0.1  # weight of a sample that equals the one before it
 _LEVEL = np.float32(128)  # taken off before 32-bit sums
-_BATCH = 32  # frames a matrix product
+_BATCH = 48  # frames a matrix product
 _BLOCK = 2048  # cells whose normal equations stay in the cache
 
 
