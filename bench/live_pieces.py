@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TICK = Fraction(1, 1000)
-_MUXERS = {"webm": {"live": "1", "cluster_time_limit": "200", "flush_packets": "1"}, "mp4": {"movflags": "frag_every_frame+empty_moov+default_base_moof"}}
+_MUXERS = {
+    "webm": {"live": "1", "cluster_time_limit": "200", "flush_packets": "1"},
+    "mp4": {"movflags": "frag_every_frame+empty_moov+default_base_moof"},
+}
 _CODERS = {
     "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},

@@ -10,7 +10,9 @@ Run it in a limited child: demuxers and decoders are attacked with files like th
 
 from __future__ import annotations
 
+import bisect
 import io
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ _EBML = b"\x1a\x45\xdf\xa3"  # RFC 8794: how WebM begins
 _CLUSTER = b"\x1f\x43\xb6\x75"  # RFC 9559
 _BOX = struct.Struct(">I4s")  # ISO/IEC 14496-12: size, type
 _SAME_S = 1e-6  # times that differ by less are the same
-_MOST_BOXES = 64  # before the first fragment
+_LARGE = struct.Struct(">Q")  # a size that does not fit into the first
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,30 @@ def head_size(data: bytes) -> int | None:
             "This is no beginning of a WebM or MP4 stream.",
             hint="Send the recorder's first piece first: it holds what decodes the others.",
         )
+    return next((box.start for box in _boxes(data) if box.kind in (b"moof", b"mdat")), None)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A box of MP4 at the top: its type, where it begins, and where it ends, which may not have come yet."""
+
+    kind: bytes
+    start: int
+    end: int
+
+
+def _boxes(data: bytes) -> Iterator[_Box]:
     place = 0
-    for _ in range(_MOST_BOXES):
-        if place + _BOX.size > len(data):
-            return None
+    while place + _BOX.size <= len(data):
         size, kind = _BOX.unpack_from(data, place)
-        if kind in (b"moof", b"mdat"):
-            return place
-        if size == 1:  # the size follows in 64 bits; no box of a head is that large
-            break
+        if size == 1:
+            if place + _BOX.size + _LARGE.size > len(data):
+                return
+            (size,) = _LARGE.unpack_from(data, place + _BOX.size)
         if size < _BOX.size:
-            break
+            raise UnreadableVideo("The boxes of this MP4 are damaged.")
+        yield _Box(kind, place, place + size)
         place += size
-    raise UnreadableVideo("The boxes of this MP4 are damaged.")
 
 
 class Stream:
@@ -128,15 +141,27 @@ class Stream:
     """
 
     def __init__(self, data: bytes, limits: Limits | None = None) -> None:
-        self._data, self._limits = data, limits or Limits()
+        self._limits = limits or Limits()
         head = head_size(data)
         self.head = head or 0
         self.recording: Recording | None = None
         self.restart = self.head
         self._container = None
-        if head is not None:
-            self._container = open_clip(io.BytesIO(data))
-            self._stream = video_stream(self._container, self._limits)
+        if head is None:
+            return
+        self._webm = data.startswith(_EBML)
+        self._size = len(data)
+        if self._webm:
+            self._clusters = [found.start() for found in re.finditer(re.escape(_CLUSTER), data)]
+        else:
+            # the demuxer takes no box in pieces: what has not come whole is left for the next time
+            boxes = [box for box in _boxes(data) if box.end <= len(data)]
+            self._clusters = [box.start for box in boxes if box.kind == b"moof"]
+            self._size = max((box.end for box in boxes if box.kind in (b"moov", b"mdat")), default=0)
+            if not {b"moov", b"mdat"} <= {box.kind for box in boxes}:
+                return
+        self._container = open_clip(io.BytesIO(data[: self._size]))
+        self._stream = video_stream(self._container, self._limits)
 
     def frames(self, after_s: float | None = None) -> Iterator[StreamedFrame]:
         """Frames in order of time, later than `after_s`; none before the first keyframe.
@@ -164,8 +189,8 @@ class Stream:
                 if (frame := self._planes(decoded, base, last)) is not None:
                     last = frame.time
                     yield frame
-        if self._data[4:8] == b"ftyp" and not self._fragmented:
-            self.restart = len(self._data)  # a file complete in itself: nothing follows
+        if not self._clusters:
+            self.restart = self._size  # a file complete in itself: nothing follows
 
     def _needed(self, after_s: float | None, base: Fraction) -> list[av.Packet[Any]]:
         """The packets from the last keyframe on before which nothing is wanted; sets `restart`."""
@@ -185,18 +210,13 @@ class Stream:
             found.append(packet)
         return [] if entry is None else found[entry:]
 
-    @property
-    def _fragmented(self) -> bool:
-        return self._data[self.head + 4 : self.head + 8] == b"moof"
-
     def _cluster_before(self, place: int | None) -> int:
         """Where the cluster or fragment begins that holds the packet at a place; the head's end where unknown."""
         if place is None or place < 0:
             return self.head
-        webm = self._data.startswith(_EBML)
-        # the mark of a fragment is its type, four bytes behind its beginning
-        found = self._data.rfind(_CLUSTER if webm else b"moof", self.head, place + len(_CLUSTER))
-        return self.head if found < 0 else found - (0 if webm else 4)
+        # of the first packet of a cluster some demuxers name the cluster's own place
+        number = bisect.bisect_right(self._clusters, place + len(_CLUSTER))
+        return self._clusters[number - 1] if number else self.head
 
     def _planes(self, frame: av.VideoFrame, base: Fraction, last: float | None) -> StreamedFrame | None:
         if frame.pts is None:
