@@ -217,12 +217,14 @@ def judge(case: Case) -> dict[str, Any]:
     seen = sum(profile(settings, v, ARTERY_WIDTH, size, x[None], y[:, None]) for v in true_arteries)
     true = (np.asarray(seen) > 0.5) & found.skin
     vein = profile(settings, true_vein, ARTERY_WIDTH, size, x[None], y[:, None]) > 0.2
+    vein_marked = np.logical_or.reduce([v.cells for v in veins]) if veins else np.zeros_like(true)
     marked = np.logical_or.reduce([v.cells for v in arteries]) if arteries else np.zeros_like(true)
     beside = np.ones((3, 3), bool)
     return {
         "depth_mm": [[round(d, 2) for d in v.depth_mm] for v in true_arteries],
         "found": len(arteries),
         "veins": len(veins),
+        "vein_recall": round(float((vein & found.skin & vein_marked).sum() / (vein & found.skin).sum()), 4),
         "false_veins": sum(bool((v.cells & vein).sum() < 0.5 * v.cells.sum()) for v in veins),
         "precision": round(float((marked & binary_dilation(true, beside)).sum() / max(marked.sum(), 1)), 4),
         "recall": round(float((true & binary_dilation(marked, beside)).sum() / true.sum()), 4),
@@ -262,6 +264,7 @@ def run_vessels(folder: Path) -> dict[str, Any]:
         "wrists": wrists,
         "mean": {name: round(float(np.mean([w[name] for w in wrists.values()])), 4) for name in judged},
         "worst": {name: min(w[name] for w in wrists.values()) for name in judged},
+        "vein_recall_mean": round(float(np.mean([w["vein_recall"] for w in wrists.values()])), 4),
         "false_veins_on_wrists": sum(w["false_veins"] for w in wrists.values()),
         "negative_controls": none,
         "negatives": len(none),

@@ -20,6 +20,7 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, label, maximum_filter
 
 from magnifier.maps.fields import Fields
+from magnifier.maps.local_wiener import blurred
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -28,11 +29,13 @@ Kind = Literal["artery-like", "vein-like"]
 WIDTHS_PX = (12.0, 24.0)
 LENGTH_PX = 40.0
 DIRECTIONS = 12
+ALIKE_PX = 16.0  # Gaussian within which a line runs one way, to 30 degrees
 SURROUNDINGS_PX = 48.0  # Gaussian that the surroundings are averaged with
 STRONG, WEAK = 6.0, 3.5  # score that a line needs somewhere, and all along
-LEAST_LENGTH_PX = 48.0
+# What is weaker than its surroundings stands out less than what is stronger: it must go on for longer instead.
+LEAST_LENGTH_PX: dict[Kind, float] = {"artery-like": 48.0, "vein-like": 96.0}
 EDGE_PX = 20.0  # nothing vein-like is looked for so near to the edge of the skin
-LEAST_CONTRAST = 1.35  # of amplitude, to the surroundings
+LEAST_CONTRAST: dict[Kind, float] = {"artery-like": 1.35, "vein-like": 1.15}  # of amplitude, to the surroundings
 _EVERY = 3  # of the cells that the scatter is taken from: neighbours are alike
 _LEAST_QUALITY_DB = 6.0
 _LEAST_EARLINESS = 1.5  # score of the delay alone, median along the line
@@ -177,8 +180,11 @@ def _lines(
     return _Lines(best, early, direction, width)
 
 
-def _ridge(lines: _Lines, inside: Bools) -> Bools:
-    """Cells whose score is the largest across the direction of their line."""
+def _ridge(lines: _Lines, inside: Bools, side: int) -> Bools:
+    """Cells whose score is the largest across the direction of their line, and that run with those around them.
+
+    A crease that crosses an artery would else become a spur of it.
+    """
     rows, columns = lines.score.shape
     angle = np.pi * lines.direction / DIRECTIONS
     down, right = np.rint(np.cos(angle)).astype(int), np.rint(-np.sin(angle)).astype(int)
@@ -187,7 +193,10 @@ def _ridge(lines: _Lines, inside: Bools) -> Bools:
     for sign in (-1, 1):
         there = (np.clip(y + sign * down, 0, rows - 1), np.clip(x + sign * right, 0, columns - 1))
         top &= lines.score >= lines.score[there]
-    return top
+    course = np.exp(2j * angle)  # of a line, which has no end: twice the angle
+    usual = blurred(np.where(top, lines.score, 0.0) * course, ALIKE_PX / side)
+    result: Bools = top & ((course * np.conj(usual)).real >= np.cos(2 * np.pi / 6) * np.abs(usual))
+    return result
 
 
 def find_vessels(found: Fields) -> VesselSearch:
@@ -252,7 +261,7 @@ def _trace(
 ) -> list[Vessel]:  # fmt: skip
     """Lines that are strong somewhere, long enough, and different in both amplitude and delay."""
     side = found.box.side
-    ridge = _ridge(lines, inside)
+    ridge = _ridge(lines, inside, side)
     linked, count = label(binary_dilation(ridge), np.ones((3, 3)))
     vessels: list[Vessel] = []
     for number in range(1, count + 1):
@@ -263,9 +272,9 @@ def _trace(
         points, length = _ordered(rows, columns, side)
         ratio = sign * contrast[0][rows, columns]
         earlier = sign * contrast[1][rows, columns]
-        if length < LEAST_LENGTH_PX or np.median(lines.earliness[rows, columns]) < _LEAST_EARLINESS:
+        if length < LEAST_LENGTH_PX[kind] or np.median(lines.earliness[rows, columns]) < _LEAST_EARLINESS:
             continue
-        if np.median(ratio) < np.log(LEAST_CONTRAST):
+        if np.median(ratio) < np.log(LEAST_CONTRAST[kind]):
             continue
         surer = (ratio > errors[0][rows, columns]) & (earlier > errors[1][rows, columns])
         width = float(np.median(lines.width[rows, columns]))
