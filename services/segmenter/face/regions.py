@@ -162,8 +162,12 @@ def outline(points: NDArray[np.float64], head: NDArray[np.float64]) -> NDArray[n
     flat = points[:, :2]
     flat = flat + (_ROUND - 1) * ((flat - middle[:2]) @ across)[:, None] * across
     known = np.concatenate([grown, grown + jaw * back, flat])
-    # of a hull those corners that lie farthest in some directions, which are all that are worth having
-    corners: NDArray[np.float64] = known[(known.astype(np.float32) @ _DIRECTIONS).argmax(axis=0)]
+    # of a hull those corners that lie farthest in some directions, which are all that are worth having; no product of
+    # matrices, whose last bits may depend on where they lie
+    x, y = known.T.astype(np.float32)[..., None]
+    far = x * _DIRECTIONS[0]
+    far += y * _DIRECTIONS[1]
+    corners: NDArray[np.float64] = known[far.argmax(axis=0)]
     return corners
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segmenter.face import appearance, canonical
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
-from segmenter.face.regions import REGIONS, fill, fill_convex
+from segmenter.face.regions import OVAL, REGIONS, fill, fill_convex, outline
 from segmenter.face.tracks import Sample, SampledFace, chain, forget, link, present, smooth
 
 pytestmark = pytest.mark.unit
@@ -133,6 +133,41 @@ def test_a_face_that_turns_to_the_right_shows_its_nose_on_the_right() -> None:
     turned = (points - centre) @ turn.T + centre
     assert turned[1, 0] > 320 + 15
     assert pose_of(axes(turned)).yaw > 15
+
+
+def egg(yaw: float) -> NDArray[np.float64]:
+    """468 points of the front of an egg, the oval of the mesh where its sides begin, seen after a turn."""
+    across = np.random.default_rng(6).uniform(-0.9, 0.9, 468)
+    down = np.random.default_rng(7).uniform(-0.9, 0.9, 468)
+    points = np.stack([90 * across * np.sqrt(1 - down**2), 120 * down, -90 * np.sqrt(1 - across**2)], axis=1)
+    around = 2 * np.pi * np.arange(len(OVAL)) / len(OVAL)
+    points[list(OVAL)] = np.stack([90 * np.sin(around), -120 * np.cos(around), np.zeros(len(OVAL))], axis=1)
+    for right, left in ((33, 263), (127, 356), (234, 454), (162, 389), (93, 323), (109, 338), (148, 377)):
+        points[right] = points[left] * [-1, 1, 1]
+    points[10], points[152] = (0, -120, 0), (0, 120, 0)
+    a = np.deg2rad(yaw)
+    turn = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
+    return points @ turn.T + [320, 240, 0]
+
+
+@pytest.mark.parametrize("yaw", [-50, -20, 0, 20, 50])
+def test_an_outline_is_convex_and_holds_the_face_and_the_side_that_is_seen(yaw: float) -> None:
+    points = egg(yaw)
+    corners = outline(points, axes(points))
+    edges = np.diff(corners, axis=0, append=corners[:1])
+    following = np.roll(edges, -1, axis=0)
+    assert (edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0] >= -1e-6).all()
+    inside = fill_convex(corners, (480, 640))
+    places = points[:, :2].astype(int)
+    assert inside[places[:, 1], places[:, 0]].mean() > 0.98
+    beside = [np.flatnonzero(inside[row])[[0, -1]] - 320 for row in (240, 320)]  # to the left and right of the neck
+    if yaw == 0:
+        assert abs(beside[0].sum()) <= 1
+    else:  # the side of the head comes into view where the face turns away from, less of it at the jaw
+        back = 0 if yaw > 0 else 1
+        swung = 90 * np.cos(np.deg2rad(yaw))
+        assert abs(beside[0][back]) > swung + 30 * np.sin(np.deg2rad(abs(yaw)))
+        assert abs(beside[0][back]) - abs(beside[1][back]) > 5
 
 
 def test_motion_is_in_degrees_and_widths_a_second() -> None:
