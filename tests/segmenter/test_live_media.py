@@ -154,6 +154,22 @@ def test_patches_are_means_of_their_samples():
     assert np.isnan(Patches(np.zeros_like(mask), RECORDING).colours(frame)).all()
 
 
+@settings(max_examples=20, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 2**31))
+def test_one_colour_is_itself_in_every_patch_whatever_the_size(height, width, seed):
+    chance = np.random.default_rng(seed)
+    recording = RECORDING.model_copy(update={"height": height, "width": width})
+    shape = ((height + 1) // 2, (width + 1) // 2)
+    frame = StreamedFrame(
+        0.0, np.full((height, width), 90, np.uint8), np.full(shape, 120, np.uint8), np.full(shape, 140, np.uint8)
+    )
+    mask = chance.random(shape) < chance.random()
+    rgb = Patches(mask, recording).colours(frame)
+    known = np.isfinite(rgb).all(axis=1)
+    assert known.sum() <= mask.sum() // 16
+    np.testing.assert_allclose(rgb[known] - rgb[known][:1], 0.0, atol=1e-9)
+
+
 def test_the_same_skin_is_not_chosen_anew(clip):
     """A look every two seconds: the first mask stays while it fits, whatever the pulse does to the key's edge."""
     first = played(pieces_of(clip, bits_per_s=1_000_000)[:3])[2]
