@@ -2,9 +2,10 @@
 
 python bench/calibrate.py FOLDER [--write] [--windows FILE] [--processes 2]
 
-FOLDER holds `<name>.signals` and `<name>.json`, as `bench/phantom_matrix.py make --set calibration` leaves them. Each
-model is judged on recordings that it was not fitted to (five folds); the constants are then fitted to all. `--write`
-puts them into services/ppg/calibration.py; the report goes to bench/results/calibration.json.
+FOLDER holds `<name>.signals` and `<name>.json`, as `bench/phantom_matrix.py make --set calibration` leaves them;
+`bench/pristine.py` adds what no codec has touched. Each model is judged on recordings that it was not fitted to (five
+folds); the constants are then fitted to all. `--write` puts them into services/ppg/calibration.py; the report goes to
+bench/results/calibration.json.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pristine import COUNT, pristine
 from results import save
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from sklearn.model_selection import GroupKFold
@@ -34,15 +36,12 @@ from ppg.signals import Signals
 Floats = NDArray[np.float64]
 
 # what a picture shows; and what a bare trace does
-PICTURE = (
-    "snr_db", "dominance_db", "others_db", "agreeing", "patches_green", "patches_colour", "colour_db", "colour_phase",
-    "fit", "log_rate", "log_seconds", "log_bits", "motion", "double_db", "light_db",
-    "light_snr_db", "motion_snr_db",
-)  # fmt: skip
+PICTURE = FEATURES
 TRACE = ("snr_db", "dominance_db", "consistency", "fit", "log_rate", "log_seconds", "double_db", "half_db")
-THRESHOLDS = {"picture": 0.9, "trace": 0.9}
+THRESHOLDS = {"picture": 0.92, "trace": 0.9}
 RIGHT_BPM = 3.0
-STRENGTH = 0.03  # of the data against the prior that weights are small
+NO_TRACES = ("wall", "lamp", "object", "pristine", "lifeless")  # strata; some of the last two are under a lamp
+STRENGTH = 0.3  # of the data against the prior that weights are small
 SPANS = ((0, 10), (10, 20), (20, 30), (0, 5.5), (5, 10.5), (0, 31))  # s
 TARGET = Path(__file__).parents[1] / "services" / "ppg" / "calibration.py"
 
@@ -61,10 +60,13 @@ class Window:
     deviations: Floats
 
 
-def windows(path: Path) -> list[Window]:
-    """All windows of one recording."""
-    signals = Signals.from_bytes(path.read_bytes())
-    truth = json.loads(path.with_suffix(".json").read_text())
+def windows(source: Path | int) -> list[Window]:
+    """All windows of one recording: of a file, or of a seed of `pristine`."""
+    if isinstance(source, int):
+        (signals, truth), name = pristine(source), f"pristine-{source:03d}"
+    else:
+        signals, name = Signals.from_bytes(source.read_bytes()), source.stem
+        truth = json.loads(source.with_suffix(".json").read_text())
     time = np.array(truth["time_s"])
     rate = np.array([np.nan if one is None else one for one in truth["heart_rate"] or [None]], np.float64)
     found = []
@@ -77,7 +79,7 @@ def windows(path: Path) -> list[Window]:
             continue
         found.append(
             Window(
-                name=path.stem,
+                name=name,
                 stratum=truth["stratum"],
                 lamp=truth["condition"]["light"] == "lamp",
                 seconds=end - start,
@@ -207,7 +209,7 @@ def source(gates: dict[str, Gate], recordings: int, count: int) -> str:
     text = f'''"""Constants of the gates and the intervals of the heart rate.
 
 Made by `python bench/calibrate.py FOLDER --write`, fitted to {count} windows of {recordings} recordings of
-`bench/phantom_matrix.py make --set calibration`. What they are is in `ppg.gate`.
+`bench/phantom_matrix.py make --set calibration` and of `bench/pristine.py`. What they are is in `ppg.gate`.
 """
 
 from ppg.gate import Gate
@@ -236,18 +238,18 @@ def main() -> None:
         found = pickle.loads(given.windows.read_bytes())
     else:
         with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
-            found = [one for part in pool.imap(windows, paths, chunksize=4) for one in part]
+            found = [one for part in pool.imap(windows, [*paths, *range(COUNT)], chunksize=4) for one in part]
         if given.windows is not None:
             given.windows.write_bytes(pickle.dumps(found))
     picture, judged = calibrate(found, PICTURE, THRESHOLDS["picture"])
     # nobody hands in the trace of a lamp as skin's, and nothing in a trace alone tells it from a pulse
-    skin = [one for one in found if not one.lamp and one.stratum not in ("wall", "lamp", "object")]
+    skin = [one for one in found if not one.lamp and one.stratum not in NO_TRACES]
     trace, of_traces = calibrate(skin, TRACE, THRESHOLDS["trace"], products=False)
-    report = {"recordings": len(paths), "windows": len(found), "picture": judged, "trace": of_traces}
+    report = {"recordings": len(paths), "pristine": COUNT, "windows": len(found), "picture": judged, "trace": of_traces}
     print(json.dumps(report, indent=1))
     save("calibration", report)
     if given.write:
-        TARGET.write_text(source({"picture": picture, "trace": trace}, len(paths), len(found)))
+        TARGET.write_text(source({"picture": picture, "trace": trace}, len(paths) + COUNT, len(found)))
 
 
 if __name__ == "__main__":

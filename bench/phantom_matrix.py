@@ -136,14 +136,14 @@ def make(given: argparse.Namespace, cache: Path) -> None:
     print(f"{len(todo)} clips to make in {cache}", flush=True)
     start = time.perf_counter()
     # a fresh process now and then: what libraries leak must not add up over hundreds of clips
-    with multiprocessing.get_context("spawn").Pool(given.processes, _be_nice, maxtasksperchild=40) as pool:
+    with multiprocessing.get_context("spawn").Pool(given.processes, be_nice, maxtasksperchild=40) as pool:
         for number, (done, took, error) in enumerate(pool.imap_unordered(make_one, todo), 1):
             passed = time.perf_counter() - start
             rest = passed / number * (len(todo) - number)
             print(f"{number} of {len(todo)} {done} {took:.1f} s {error}, {rest / 60:.1f} min to go", flush=True)
 
 
-def _be_nice() -> None:
+def be_nice() -> None:
     os.nice(5)
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -167,7 +167,7 @@ def measure_one(path: Path) -> list[Row]:
 
 def measure_all(cache: Path, processes: int) -> list[Row]:
     """Rows of every kept recording, in order."""
-    with multiprocessing.get_context("spawn").Pool(processes, _be_nice) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, be_nice) as pool:
         return [row for found in pool.imap(measure_one, PHANTOM.find(cache), chunksize=8) for row in found]
 
 

@@ -230,7 +230,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("skin",),
             _mask,
-            version=3,
+            version=4,
         ),
         Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
@@ -261,7 +261,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("trace", "people"),
             _pulse,
-            version=2,
+            version=3,
         ),
         Stage(
             "field",
@@ -300,8 +300,8 @@ STAGES: dict[str, Stage] = {
             _segment,
         ),
         Stage("clip", "magnifier", False, (), ("segment",), _clip),
-        Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, wanted=maps_wanted),
-        Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, wanted=maps_wanted),
+        Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, version=2, wanted=maps_wanted),
+        Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, version=2, wanted=maps_wanted),
         Stage("overlay", "magnifier", True, (), ("maps",), _overlay, version=2, wanted=maps_overlaid),
         Stage("result", "magnifier", False, ("maps", "overlay"), ("clip", "overlay"), _result, version=2),
     )

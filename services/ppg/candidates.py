@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppg.interval import MeanRate, best_mean_rates, mean_rates
-from ppg.patches import coherence, project
+from ppg.patches import Coherence, coherence, project
 from ppg.rate import Spectra, peaks, power_at, sliding_spectra, snr, top_near, track
 from ppg.resample import fill_gaps, resample
 from ppg.signals import Signals
@@ -67,7 +67,7 @@ class Candidate:
 FEATURES = (
     "snr_db", "dominance_db", "consistency", "others_db", "agreeing", "patches_green", "patches_colour",
     "colour_db", "colour_phase", "fit", "log_rate", "log_seconds", "log_bits", "motion", "log_motion", "half_db",
-    "double_db", "light_db", "light_snr_db", "motion_snr_db",
+    "double_db", "light_db", "light_snr_db", "motion_snr_db", "contrast_green_db", "contrast_colour_db",
 )  # fmt: skip
 
 
@@ -161,10 +161,11 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], paths: S
     colour, green = at_rate["pos"], at_rate["green"]
     cross = float((colour * green.conj()).mean().real)
     levels = math.sqrt(float((np.abs(colour) ** 2).mean() * (np.abs(green) ** 2).mean()))
-    coherent = [0.0, 0.0]
+    green_patches = colour_patches = Coherence(0.0, 1.0)  # where there are too few to ask
     if patches is not None:
         sampling = patches[2]
-        coherent = [coherence(waves_of, sampling, own, rates) or 0.0 for waves_of in patches[:2]]
+        green_patches = coherence(patches[0], sampling, own, rates) or green_patches
+        colour_patches = coherence(patches[1], sampling, own, rates) or colour_patches
     motion = 0.0
     if moved is not None:
         wave = _slow(waves[name] * turning, rate_hz)
@@ -179,8 +180,10 @@ def _evidence(name: str, rates: Floats, spectra: Mapping[str, Spectra], paths: S
         "consistency": float((np.abs(peaks(own) - rates) <= AGREE_HZ).mean()),
         "others_db": float(np.mean(clear[1:])),
         "agreeing": len({other for other, path in paths if other != name and _along(path, rates)}) / len(others),
-        "patches_green": coherent[0],
-        "patches_colour": coherent[1],
+        "patches_green": green_patches.shared,
+        "patches_colour": colour_patches.shared,
+        "contrast_green_db": decibel(green_patches.contrast),
+        "contrast_colour_db": decibel(colour_patches.contrast),
         "colour_db": decibel(float((np.abs(colour) ** 2).mean()) / max(float((np.abs(light) ** 2).mean()), 1e-30)),
         "colour_phase": cross / levels if levels > 0 else 0.0,
         "motion": motion,

@@ -6,6 +6,7 @@ Living skin shares it; noise and a moving edge do not.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,24 @@ _CHANCE = 4.0  # standard errors
 _ROUNDS = 3
 _MOST_ALIKE = 0.98
 _MOST = 10.0  # times the median weight
+_NEAR_HZ, _AWAY_HZ = 0.1, 0.3  # of the rate; what lies between is its shoulder
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """How far patches agree at a rate.
+
+    Attributes
+    ----------
+    shared : float
+        0-1: the part of their power at the rate that they share; what independent noise reaches is taken off.
+    contrast : float
+        At least 0: power of their sum at the rate over the strongest away from it and from its double. Noise reaches
+        about 1; so does a rate that a codec or a movement brings to all patches alike, but beside others.
+    """
+
+    shared: float
+    contrast: float
 
 
 def group_length(rate_hz: float) -> int:
@@ -56,10 +75,10 @@ def project(rgb: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
 
 def coherence(
     waves: NDArray[np.float64], rate_hz: float, spectra: Spectra, rates_hz: NDArray[np.float64]
-) -> float | None:
-    """How far patches agree in amplitude and phase at the heart rate, 0-1.
+) -> Coherence | None:
+    """How far patches agree in amplitude and phase at the heart rate.
 
-    C = sum |sum_p X_p|^2 / (P sum sum_p |X_p|^2) over windows that overlap by half and over +- 0.1 Hz around the
+    Shared is sum |sum_p X_p|^2 / (P sum sum_p |X_p|^2) over windows that overlap by half and over +- 0.1 Hz around the
     rate, each patch's spectrum X_p at its own level in the band; less what independent noise reaches, 1/P.
 
     Parameters
@@ -75,7 +94,7 @@ def coherence(
 
     Returns
     -------
-    float or None
+    Coherence or None
         None with fewer than four patches: too few to ask.
     """
     if len(waves) < FEWEST:
@@ -86,7 +105,8 @@ def coherence(
     band = (frequency >= spectra.frequency_hz[0]) & (frequency <= spectra.frequency_hz[-1])
     taper = np.hanning(length + 2)[1:-1]
     hop = spectra.window_s / 2
-    together = apart = 0.0
+    place = frequency[band]
+    together = apart = at_rate = elsewhere = 0.0
     last = -math.inf
     for centre, rate in zip(spectra.centre_s, rates_hz, strict=True):
         if centre - last < hop or not math.isfinite(rate):
@@ -97,13 +117,18 @@ def coherence(
         found = np.fft.rfft((part - part.mean(axis=1, keepdims=True)) * taper, size)[:, band]
         level = np.sqrt((np.abs(found) ** 2).mean(axis=1, keepdims=True))
         found = np.divide(found, level, out=np.zeros_like(found), where=level > 0)
-        near = found[:, np.abs(frequency[band] - rate) <= 0.1]
-        together += float((np.abs(near.sum(axis=0)) ** 2).sum())
-        apart += float((np.abs(near) ** 2).sum())
+        near = np.abs(place - rate) <= _NEAR_HZ
+        away = (np.abs(place - rate) > _AWAY_HZ) & (np.abs(place - 2 * rate) > _AWAY_HZ)
+        common = np.abs(found.sum(axis=0)) ** 2
+        together += float(common[near].sum())
+        apart += float((np.abs(found[:, near]) ** 2).sum())
+        at_rate += float(common[near].max(initial=0.0))
+        elsewhere += float(common[away].max(initial=0.0))
     count = len(waves)
     if apart <= 0:
         return None
-    return max(0.0, (together / (count * apart) - 1 / count) / (1 - 1 / count))
+    shared = max(0.0, (together / (count * apart) - 1 / count) / (1 - 1 / count))
+    return Coherence(shared, at_rate / elsewhere if elsewhere > 0 else 1.0)
 
 
 def weights(

@@ -256,11 +256,19 @@ def test_coherence_knows_a_shared_pulse():
     rate = 30 / group_length(30.0)
     shared = np.sin(2 * np.pi * 1.2 * np.arange(300) / rate)
     noise = np.random.default_rng(0).standard_normal((30, 300))
-    for part, low, high in ((1.0, 0.9, 1.0), (0.0, 0.0, 0.15)):
+    for part, low, high, contrasts in ((1.0, 0.9, 1.0, (100, 1e9)), (0.0, 0.0, 0.15, (0.0, 1.0))):
         waves = noise + 5 * part * shared
         spectra = sliding_spectra(shared, rate, 8.5, (0.6, 4.0))
-        value = coherence(waves, rate, spectra, np.full(len(spectra.centre_s), 1.2))
-        assert low <= value <= high
+        found = coherence(waves, rate, spectra, np.full(len(spectra.centre_s), 1.2))
+        assert found is not None
+        assert low <= found.shared <= high
+        assert contrasts[0] <= found.contrast <= contrasts[1]
+    # something else that all patches share: it does not change what they share at 1.2 Hz, but stands beside it
+    both = noise + 5 * (shared + 1.5 * np.sin(2 * np.pi * 2.0 * np.arange(300) / rate))
+    beside = coherence(both, rate, spectra, np.full(len(spectra.centre_s), 1.2))
+    assert beside is not None
+    assert beside.shared > 0.8
+    assert beside.contrast == pytest.approx(1 / 1.5**2, rel=0.1)
     assert coherence(noise[:3], rate, spectra, np.full(len(spectra.centre_s), 1.2)) is None
 
 

@@ -17,11 +17,13 @@ CLEAR = {
     "snr_db": 8.0, "dominance_db": 11.0, "consistency": 1.0, "others_db": 7.0, "agreeing": 1.0, "patches_green": 0.95,
     "patches_colour": 0.9, "colour_db": -5.0, "colour_phase": 0.95, "fit": 0.85, "log_rate": 0.25, "log_seconds": 2.3,
     "log_bits": -1.0, "motion": 0.5, "log_motion": -0.8, "half_db": -15.0, "double_db": -10.0,
-    "light_db": -20.0, "light_snr_db": -7.0, "motion_snr_db": -7.0,
+    "light_db": -20.0, "light_snr_db": -7.0, "motion_snr_db": -7.0, "contrast_green_db": 15.0,
+    "contrast_colour_db": 14.0,
 }  # fmt: skip
 NOISE = CLEAR | {
     "snr_db": -3.0, "dominance_db": 1.0, "others_db": -4.0, "agreeing": 0.0, "patches_green": 0.05,
-    "patches_colour": 0.02, "colour_phase": 0.1, "fit": 0.15,
+    "patches_colour": 0.02, "colour_phase": 0.1, "fit": 0.15, "contrast_green_db": -3.0,
+    "contrast_colour_db": -3.0,
 }  # fmt: skip
 
 
