@@ -3,7 +3,8 @@
     python bench/codec_loss.py [--set report] [--cache DIR] [--lossless DIR] [--processes 2]
 
 CACHE holds the set as `bench/phantom_matrix.py make` leaves it. The same recordings are rendered again with CRF 0,
-their signals kept in the other folder (it resumes), and windows of 10 s of both are measured; bench/results/codec_loss.json.
+their signals kept in the other folder (it resumes), and windows of 10 s of both are measured. The figures go to
+bench/results/codec_loss.json.
 """
 
 from __future__ import annotations
