@@ -35,10 +35,11 @@ from media.masks import empty_masks
 from media.pulse_blob import Pulse
 from mesh.contracts import Job, Plan, ResultIndex, Task
 from mesh.executor import LocalExecutor
-from mesh.graph import blob_name, fields_travel, segment_support
+from mesh.graph import blob_name
 from mesh.names import BlobName, upload_name
 from mesh.parameters import Parameters
 from mesh.stages import Handler, Input, Inputs, load_handler, run_handler
+from mesh.support import fields_travel, segment_support
 from phantom import PhantomSettings, write
 
 CORES = 2

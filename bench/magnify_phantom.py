@@ -17,10 +17,10 @@ from media.decode import Frame
 from media.masks import FrameMask, MaskWriter, frame_mask
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Chunk, Grid, Plan, Recording
-from mesh.graph import fields_travel
 from mesh.names import BlobName
 from mesh.parameters import Parameters
 from mesh.stages import Input, Inputs
+from mesh.support import fields_travel
 from phantom import PhantomSettings, ideal_magnified, masks, render, truth_of
 
 GAIN = 20.0

@@ -6,8 +6,8 @@ import math
 from typing import NoReturn
 
 from mesh.errors import BadParameters
-from mesh.graph import segment_support
 from mesh.parameters import COLOUR_FIELDS, MOTION, Parameters
+from mesh.support import segment_support
 
 IDEAL_SECONDS = 120.0  # of the longest clip for a filter of the whole clip
 _HIGHEST = 0.45  # of the frame rate: the highest frequency that a band may begin below

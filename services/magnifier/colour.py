@@ -29,8 +29,8 @@ from media.pulse_blob import PersonWaves, Pulse
 from media.timeline import frame_times, mean_rate
 from mesh.contracts import Plan
 from mesh.errors import BadParameters
-from mesh.graph import fields_travel, segment_support
 from mesh.parameters import Parameters
+from mesh.support import fields_travel, segment_support
 
 _LEAST_RESPONSE = 0.3  # of a filter at the measured rate; with less the rate lies outside the band
 NO_RATE = (

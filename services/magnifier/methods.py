@@ -1,8 +1,8 @@
 """The methods by name: how the magnified frames of one chunk are made.
 
 A method is a generator of the frames of its segment, in order. It reads what it needs through a `Segment`: frames and
-masks of a span of time around the chunk (as much as `mesh.graph.segment_support` declares), fields, the pulse. What it
-did to the samples goes into `segment.record`.
+masks of a span of time around the chunk (as much as `mesh.support.segment_support` declares), fields, the pulse. What
+it did to the samples goes into `segment.record`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from media.pulse_blob import Pulse
 from media.timeline import frame_range, frame_times
 from mesh.contracts import Plan
 from mesh.errors import NoFrames
-from mesh.graph import segment_support
 from mesh.parameters import COLOUR_FIELDS, Parameters
 from mesh.stages import Inputs
+from mesh.support import segment_support
 
 
 @dataclass(frozen=True)

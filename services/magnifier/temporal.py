@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.graph import FIELD_SECONDS, butterworth_half_length_s
+from mesh.support import FIELD_SECONDS, butterworth_half_length_s
 
 Floats = NDArray[np.float64]
 _TICK = 1e-6  # s: times are sums of rounded ticks

@@ -17,9 +17,9 @@ from media.people import People
 from media.timeline import frame_times
 from mesh.contracts import Plan, Recording, Task
 from mesh.errors import BadParameters, Unavailable
-from mesh.graph import KEY_SECONDS, SKIN_SECONDS, key_support
 from mesh.parameters import Parameters
 from mesh.stages import Inputs, Output
+from mesh.support import KEY_SECONDS, SKIN_SECONDS, key_support
 from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
 from segmenter.chroma_key import Key, exposure_of, segment

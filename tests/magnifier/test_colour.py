@@ -20,10 +20,10 @@ from media.masks import FrameMask, Instance, MaskWriter
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Chunk, Grid, Plan, Recording
 from mesh.errors import BadParameters
-from mesh.graph import fields_travel
 from mesh.names import BlobName
 from mesh.parameters import Parameters
 from mesh.stages import Input, Inputs
+from mesh.support import fields_travel
 
 pytestmark = pytest.mark.unit
 FPS, HEART_HZ = 15.0, 1.2

@@ -10,8 +10,8 @@ from magnifier.motion import AccelerationSettings, EulerianMotionSettings, Phase
 from magnifier.moving import settings_of
 from mesh.errors import BadParameters
 from mesh.feasible import check_feasible
-from mesh.graph import segment_support
 from mesh.parameters import PRESETS, Parameters
+from mesh.support import segment_support
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magnifier.temporal import KernelRows, PhaseRows, Rows, butterworth_kernel, fir_kernel, ideal_basis
-from mesh.graph import FIELD_SECONDS, butterworth_half_length_s
+from mesh.support import FIELD_SECONDS, butterworth_half_length_s
 
 pytestmark = pytest.mark.unit
 RATE = 30.0

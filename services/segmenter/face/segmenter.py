@@ -12,8 +12,8 @@ from media.decode import Frame
 from media.masks import FrameMask
 from media.timeline import frame_times
 from mesh.contracts import Plan
-from mesh.graph import SKIN_SECONDS, key_support
 from mesh.parameters import Parameters
+from mesh.support import SKIN_SECONDS, key_support
 from segmenter.face import canonical, obstruction
 from segmenter.face.models import problem
 from segmenter.face.obstruction import Look
@@ -64,7 +64,7 @@ def sees_face(plan: Plan, frames: Iterable[Frame]) -> FaceFinding:
     ----------
     plan : Plan
     frames : iterable of Frame
-        In order, of the first `mesh.graph.SKIN_SECONDS`; two a second are looked at. None is taken any more once
+        In order, of the first `mesh.support.SKIN_SECONDS`; two a second are looked at. None is taken any more once
         those that follow could not change the answer: decoding them costs most of the time.
 
     Returns
@@ -113,7 +113,7 @@ def _looks(times: NDArray[np.float64]) -> set[int]:
 def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters: Parameters) -> Iterator[FrameMask]:
     """Masks of the frames `first` to `last` (excluded), one instance a face.
 
-    A frame's mask depends on the frames within `mesh.graph.key_support` alone, and is the same bits however the clip
+    A frame's mask depends on the frames within `mesh.support.key_support` alone, and is the same bits however the clip
     was cut.
 
     Parameters
