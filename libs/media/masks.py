@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 _MAGIC = b"PMMASKS1"
 _LEVEL = 3
 Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
+Regions = dict[str, tuple[tuple[float, float], ...]]
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,23 @@ class MaskWriter:
         Height and width of the chroma planes.
     canonical : tuple of int, optional
         Width and height of the canonical frame that the instances' transforms lead into; None where there is none.
+    regions : dict of str to polygon, optional
+        Parts of the canonical frame that have a name: x, y of the corners of each in order, canonical px.
+
+    Raises
+    ------
+    ValueError
+        If there are regions without a canonical frame that they could lie in.
     """
 
-    def __init__(self, shape: tuple[int, int], canonical: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, shape: tuple[int, int], canonical: tuple[int, int] | None = None, regions: Regions | None = None
+    ) -> None:
+        if regions and canonical is None:
+            raise ValueError("named regions lie in a canonical frame, and there is none")
         self.shape = (int(shape[0]), int(shape[1]))
         self.canonical = canonical
+        self.regions: Regions = regions or {}
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
         self._parts: list[bytes] = []
         self._before: list[NDArray[np.uint8]] = []
@@ -148,6 +161,7 @@ class MaskWriter:
                 "planes": self._planes,
                 "areas": self._areas,
                 "instances": self._instances,
+                **({"regions": self.regions} if self.regions else {}),
             },
             separators=(",", ":"),
         ).encode()
@@ -175,6 +189,8 @@ class MaskReader:
         Of each frame.
     canonical : tuple of int or None
         Width and height of the canonical frame of the transforms.
+    regions : dict of str to polygon
+        Parts of the canonical frame that have a name, as `MaskWriter` was given them; empty where there are none.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -189,6 +205,9 @@ class MaskReader:
         self.shape: tuple[int, int] = (head["shape"][0], head["shape"][1])
         self.areas: NDArray[np.int64] = np.array(head["areas"], np.int64)
         self.canonical: tuple[int, int] | None = tuple(head["canonical"]) if head["canonical"] else None
+        self.regions: Regions = {
+            name: tuple((x, y) for x, y in polygon) for name, polygon in head.get("regions", {}).items()
+        }
         self.instances = [[_instance(*given) for given in instances] for instances in head["instances"]]
         self._planes: list[int] = head["planes"]
         self._data, self._body = data, start + size

@@ -222,6 +222,17 @@ class VesselCandidate(Contract):
     earlier_ms: float = Field(description="Median time by which it pulses before its surroundings; negative is later")
 
 
+class RegionPulse(Contract):
+    """The pulse of a named region of the skin. Right and left are the person's, not the picture's."""
+
+    seen: float = Field(ge=0, le=1, description="Part of the region that is skin in the maps")
+    amplitude: Measurement = Field(
+        description="Relative pulsatile amplitude (fundamental over mean level, green), mean over the region, %"
+    )
+    amplitude_ratio: Measurement = Field(description="The same over that of the whole skin")
+    delay: Measurement = Field(description="When the pulse arrives there after that of the whole skin, ms")
+
+
 class PersonMapSummary(Contract):
     """What the maps of one person say, in numbers; the maps themselves are files."""
 
@@ -238,6 +249,9 @@ class PersonMapSummary(Contract):
     amplitude_mapped: float | None = Field(default=None, description="Part of the skin that has an amplitude")
     delay_mapped: float | None = Field(default=None, description="Part of the skin that has a delay")
     cell_px: int | None = Field(default=None, description="Side of a cell of the maps, luma pixels")
+    regions: dict[str, RegionPulse] = Field(
+        default_factory=dict, description="By name, such as forehead or left_cheek; of faces that a mesh follows"
+    )
     candidates: list[VesselCandidate] = Field(default_factory=list)
 
 

@@ -175,7 +175,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("skin",),
             _mask,
-            version=4,
+            version=5,
         ),
         Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
@@ -246,9 +246,9 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("clip", "magnifier", False, (), ("segment",), _clip),
         Stage("map", "magnifier", True, ("map_cell",), ("pulse",), _map, version=2, wanted=maps_wanted),
-        Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, version=2, wanted=maps_wanted),
+        Stage("maps", "magnifier", False, ("map_delay",), ("map",), _maps, version=3, wanted=maps_wanted),
         Stage("overlay", "magnifier", True, (), ("maps",), _overlay, version=2, wanted=maps_overlaid),
-        Stage("result", "magnifier", False, ("maps", "overlay"), ("clip", "overlay"), _result, version=2),
+        Stage("result", "magnifier", False, ("maps", "overlay"), ("clip", "overlay"), _result, version=3),
     )
 }
 DEPTH = {name: depth for depth, name in enumerate(STAGES)}  # order of the table: ancestors first

@@ -24,6 +24,7 @@ from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
 from segmenter.chroma_key import Key, exposure_of, segment
 from segmenter.face import segmenter as face
+from segmenter.face.regions import REGIONS
 from segmenter.face.remarks import remarks
 from segmenter.key_windows import key_windows
 from segmenter.living_skin.cells import Cells, gather_cells, wanted_frames
@@ -153,7 +154,8 @@ def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
     if skin["segmenter"] == "chroma" and skin["stored"] is None:
         yield Output("mask", str(task.index), empty_masks(shape, chunk.frames))
         return
-    writer = MaskWriter(shape, face.CANONICAL if skin["segmenter"] == "face" else None)
+    followed = (face.CANONICAL, REGIONS) if skin["segmenter"] == "face" else ()
+    writer = MaskWriter(shape, *followed)
     make = {"chroma": _chroma_masks, "face": _face_masks, "sam3": _sam3_masks}[skin["segmenter"]]
     for found in make(plan, inputs, parameters, skin, first, last):
         writer.add(found)

@@ -76,6 +76,10 @@ class Fields:
         20 log10 of amplitude over its standard error; wherever there is skin.
     by_cell : CellEvidence
         What lines are looked for in.
+    colour : float64[3]
+        Weights of Y, U and V in the mixture that shows the pulse best.
+    news : float64[rows, columns]
+        Share of the samples around each cell that a codec did not copy, 0.05-1.
     beats : Beats
     whole : complex128[2]
         Both harmonics of the whole skin.
@@ -90,6 +94,8 @@ class Fields:
     delay_error_s: Floats
     quality_db: Floats
     by_cell: CellEvidence
+    colour: Floats
+    news: Floats
     beats: Beats
     whole: NDArray[np.complex128]
 
@@ -124,7 +130,8 @@ def fields(
         return None
     skin = smooth.seen
     news = news_share(equations, skin, NEWS_PX / side)
-    restored = beats(smooth, pulse_colour(smooth, rgb)).scaled(np.where(skin, news**-LOSS_POWER, 0.0))
+    colour = pulse_colour(smooth, rgb)
+    restored = beats(smooth, colour).scaled(np.where(skin, news**-LOSS_POWER, 0.0))
     around = LocalWiener(np.where(skin, news, 0.0), AROUND_PX / side)
     kept = around.kept(restored.amplitude, restored.error)
     found = around.beats(restored, kept)
@@ -151,6 +158,8 @@ def fields(
         delay_error_s=np.where(skin, late_error, nothing),
         quality_db=quality,
         by_cell=_by_cell(without_movement(restored, slope, moved), skin, rate_hz),
+        colour=colour,
+        news=news,
         beats=found,
         whole=found.amplitude[:, skin].mean(axis=1),
     )

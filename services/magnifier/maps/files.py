@@ -68,7 +68,7 @@ def write_arrays(found: RecordingMaps, plan: Plan, path: Path) -> None:
         "geometry": "cell (r, c) of a map covers luma pixels of the stored picture (of canonical coordinates of the "
         "skin where canonical is true): y from (box[0] + r) * cell_px, x from (box[1] + c) * cell_px, cell_px wide; "
         "of rate patches of patch_px from the same corner. transform takes x, y of the stored frame to canonical "
-        "coordinates.",
+        "coordinates. regions are polygons in canonical coordinates; right and left are the person's.",
         "picture": [plan.recording.width, plan.recording.height],
         "rotation": plan.recording.rotation,
         **found.header(),
@@ -118,5 +118,6 @@ def _summary(person: PersonMaps) -> PersonMapSummary:
         amplitude_mapped=round(amplitude.size / skin, 4),
         delay_mapped=round(delay.size / skin, 4),
         cell_px=person.box.side,
+        regions=person.regions,
         candidates=person.candidates,
     )

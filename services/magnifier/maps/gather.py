@@ -16,10 +16,11 @@ from magnifier.maps.lockin import without_baseline
 from magnifier.maps.patch_delay import patch_delays
 from magnifier.maps.person_maps import PersonMaps, RecordingMaps
 from magnifier.maps.rate import patch_rates
+from magnifier.maps.region_pulses import region_pulses
 from magnifier.maps.span import LEAST_SECONDS, map_span
 from magnifier.maps.vessels import Vessel, find_vessels
 from media.color import rgb_from_yuv
-from media.masks import FrameMask, MaskReader, Transform
+from media.masks import FrameMask, MaskReader, Regions, Transform
 from media.people import label_at
 from media.pulse_blob import PersonWaves, Pulse
 from media.timeline import frame_times
@@ -45,7 +46,7 @@ def gather_maps(
     blobs : iterable of bytes
         What `map` made of each chunk, in order; empty ones are passed over.
     first_masks : MaskReader
-        Of the first chunk, for the frame that the maps are drawn over.
+        Of the first chunk, for the frame that the maps are drawn over and the named regions of the skin.
     """
     timings = {person.id: timing(plan, pulse, person) for person in pulse.people}
     gathered = {name: Gathered(timed) for name, timed in timings.items() if timed is not None}
@@ -59,7 +60,11 @@ def gather_maps(
     for person in pulse.people:
         total = totals.get(person.id)
         reason = _refusal(pulse, person, span, total)
-        made = None if reason or total is None else _person(plan, pulse, parameters, person, total, mask, frame)
+        made = (
+            None
+            if reason or total is None
+            else _person(plan, pulse, parameters, person, total, mask, frame, first_masks.regions)
+        )
         if made is None:
             reason = reason or "The skin of this person is in too small a part of the clip to be mapped."
             made = PersonMaps(person.id, reason=f"No maps: {reason}")
@@ -69,7 +74,7 @@ def gather_maps(
         warnings.append(
             f"The maps show {span[0]:.0f} to {span[1]:.0f} s, where the heart rate is surest: two minutes are enough."
         )
-    return RecordingMaps(frame, span, people, warnings)
+    return RecordingMaps(frame, span, people, warnings, first_masks.regions)
 
 
 def shown_frame(plan: Plan, pulse: Pulse, masks: MaskReader) -> tuple[int, FrameMask]:
@@ -105,6 +110,7 @@ def _person(
     total: PersonSums,
     mask: FrameMask,
     frame: int,
+    regions: Regions,
 ) -> PersonMaps | None:
     assert person.rate_hz is not None
     matrix, offset = rgb_from_yuv(plan.recording)
@@ -113,7 +119,8 @@ def _person(
     with ThreadPoolExecutor(1) as beside:
         series, sampling_hz = patch_series(plan, total)
         rates = beside.submit(patch_rates, series, sampling_hz, pulse.band_hz)
-        found = fields(without_baseline(total.box, total.segments), matrix, offset, rate_hz)
+        equations = without_baseline(total.box, total.segments)
+        found = fields(equations, matrix, offset, rate_hz)
         if found is None or not np.isfinite(found.amplitude).any():
             return None
         search = find_vessels(found)
@@ -132,6 +139,7 @@ def _person(
     for number, vessel in enumerate(search.vessels[:255], start=1):
         vessels[vessel.cells & (vessels == 0)] = number
     canonical = total.canonical
+    green = np.nan_to_num(matrix[1] @ equations.level + offset[1])
     maps = {
         "amplitude": 100 * found.amplitude,
         "amplitude_rgb": 100 * found.amplitude_rgb,
@@ -156,6 +164,7 @@ def _person(
             "skin": found.skin,
         },
         candidates=[_candidate(v, plan.recording, transform if canonical else None) for v in search.vessels[:255]],
+        regions=region_pulses(equations, found, matrix, green, regions, rate_hz) if canonical else {},
     )
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from magnifier.maps.cells import CellBox
 from media.array_blob import pack, unpack
-from media.masks import Transform
-from mesh.contracts import VesselCandidate
+from media.masks import Regions, Transform
+from mesh.contracts import RegionPulse, VesselCandidate
 
 Map = NDArray[np.float32]
 
@@ -54,6 +54,8 @@ class PersonMaps:
         By the names of `UNITS`: amplitude_rgb float32[3, rows, columns], skin bool, vessels uint8, others float32;
         NaN where there is no skin or the evidence is too weak.
     candidates : list of VesselCandidate
+    regions : dict of str to RegionPulse
+        By name; empty where the skin has no named regions.
     """
 
     id: str
@@ -66,6 +68,7 @@ class PersonMaps:
     rate_hz: float = 0.0
     maps: dict[str, NDArray[Any]] = field(default_factory=dict)
     candidates: list[VesselCandidate] = field(default_factory=list)
+    regions: dict[str, RegionPulse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,15 @@ class RecordingMaps:
         Stretch of the clip that they were made of.
     people : list of PersonMaps
     warnings : list of str
+    regions : dict of str to polygon
+        Named regions of the skin in canonical coordinates; empty where there are none.
     """
 
     frame: int
     span_s: tuple[float, float]
     people: list[PersonMaps]
     warnings: list[str] = field(default_factory=list)
+    regions: Regions = field(default_factory=dict)
 
     @property
     def drawn(self) -> list[PersonMaps]:
@@ -109,9 +115,16 @@ class RecordingMaps:
                     "shown": person.shown,
                     "rate_hz": person.rate_hz,
                     "candidates": [candidate.model_dump() for candidate in person.candidates],
+                    "regions": {name: pulse.model_dump() for name, pulse in person.regions.items()},
                 }
             )
-        return {"frame": self.frame, "span_s": list(self.span_s), "people": people, "warnings": self.warnings}
+        return {
+            "frame": self.frame,
+            "span_s": list(self.span_s),
+            "people": people,
+            "warnings": self.warnings,
+            "regions": self.regions,
+        }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All maps, named `<person>.<map>`."""
@@ -148,7 +161,9 @@ class RecordingMaps:
                     rate_hz=entry["rate_hz"],
                     maps={key: arrays[f"{name}.{key}"] for key in _MAPS} if known else {},
                     candidates=[VesselCandidate.model_validate(c) for c in entry["candidates"]],
+                    regions={name: RegionPulse.model_validate(p) for name, p in entry["regions"].items()},
                 )
             )
         first, stop = header["span_s"]
-        return cls(header["frame"], (first, stop), people, header["warnings"])
+        regions = {name: tuple((x, y) for x, y in polygon) for name, polygon in header["regions"].items()}
+        return cls(header["frame"], (first, stop), people, header["warnings"], regions)

@@ -32,7 +32,8 @@ def made(stronger: float, earlier_s: float, seed: int = 0, line: bool = True, er
     found = Fields(
         box=CellBox(4, 3, 5, *shape), skin=ones > 0, amplitude=amplitude, amplitude_rgb=np.stack([amplitude] * 3),
         amplitude_error=0.05 * error * amplitude, delay_s=delay, delay_error_s=0.005 * error * ones,
-        quality_db=20 * ones, by_cell=cells, beats=None, whole=np.ones(2),
+        quality_db=20 * ones, by_cell=cells, colour=np.ones(3), news=ones, beats=None,
+        whole=np.ones(2),
     )  # type: ignore[arg-type]  # fmt: skip
     return found, profile > 0.5
 
