@@ -1,4 +1,7 @@
-"""Between a picture and the canonical frame of skin that is followed: planes read at the places of the other."""
+"""Between a picture and the canonical frame of skin that is followed: planes read at the places of the other.
+
+Planes are read where they are, on a GPU or not; transforms are few numbers, and NumPy's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from media.arrays import array_module
 from media.masks import Transform
 
 Levels = NDArray[np.float32]
@@ -64,20 +68,21 @@ def canonical_samples(
     -------
     float32[c, rows, columns]
     """
+    xp = array_module(planes)
     back = inverse(transform)
     shrink = max(round(math.sqrt(abs(float(np.linalg.det(back[:, :2]))))), 1)
     if shrink > 1:
         planes = _averaged(planes, shrink)
     # chroma sample c lies at luma pixel 2 c + 1/2, and at (c + 1/2) / shrink - 1/2 of averaged planes
-    x = 2 * np.arange(first[1], first[1] + shape[1], dtype=np.float64)[None] + 0.5
-    y = 2 * np.arange(first[0], first[0] + shape[0], dtype=np.float64)[:, None] + 0.5
+    x = 2 * xp.arange(first[1], first[1] + shape[1], dtype=np.float64)[None] + 0.5
+    y = 2 * xp.arange(first[0], first[0] + shape[0], dtype=np.float64)[:, None] + 0.5
     px, py = moved(back, x, y)
     return bilinear(planes, *(((p + 0.5) / (2 * shrink) - 0.5) for p in (py, px)))
 
 
 def _averaged(planes: Levels, size: int) -> Levels:
     height, width = planes.shape[1:]
-    padded = np.pad(planes, ((0, 0), (0, -height % size), (0, -width % size)), mode="edge")
+    padded = array_module(planes).pad(planes, ((0, 0), (0, -height % size), (0, -width % size)), mode="edge")
     blocks = padded.reshape(len(planes), -(-height // size), size, -(-width // size), size)
     means: Levels = blocks.mean(axis=(2, 4), dtype=np.float32)
     return means
@@ -90,18 +95,20 @@ def bilinear(planes: Levels, rows: Floats, columns: Floats) -> Levels:
     ----------
     planes : float32[c, h, w]
     rows, columns : float64[...]
-        Places in units of samples; a column of rows and a row of columns are read one after the other, which is faster.
+        Places in units of samples, on the device of the planes; a column of rows and a row of columns are read one
+        after the other, which is faster.
 
     Returns
     -------
     float32[c, ...]
     """
+    xp = array_module(planes)
     height, width = planes.shape[1:]
     inside = (rows > -0.5) & (rows < height - 0.5) & (columns > -0.5) & (columns < width - 0.5)
-    rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
-    top, left = (np.floor(p).astype(np.intp) for p in (rows, columns))
+    rows, columns = xp.clip(rows, 0, height - 1), xp.clip(columns, 0, width - 1)
+    top, left = (xp.floor(p).astype(np.intp) for p in (rows, columns))
     down, across = (rows - top).astype(np.float32), (columns - left).astype(np.float32)
-    below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    below, right = xp.minimum(top + 1, height - 1), xp.minimum(left + 1, width - 1)
     found: Levels
     if rows.ndim == columns.ndim == 2 and rows.shape[1] == columns.shape[0] == 1:
         lines = planes[:, top[:, 0]] * (1 - down) + planes[:, below[:, 0]] * down

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from magnifier.canonical_frame import bilinear, canonical_samples, moved
 from magnifier.maps.cells import CellBox, Plane8, block_sums, pooled
+from media.arrays import array_module
 from media.masks import Transform
 
 
@@ -35,11 +36,13 @@ def canonical_sums(
     -------
     float32[4, cells]
     """
+    xp = array_module(y)
     y0, y1, x0, x1 = box.samples
     weights = skin.astype(np.float32)
-    planes = np.stack([weights, block_sums(y) * weights, u * weights, v * weights])
+    planes = xp.stack([weights, block_sums(y) * weights, u * weights, v * weights])
     found = canonical_samples(planes, transform, (y1 - y0, x1 - x0), (y0, x0))
-    return np.stack([pooled(plane, box.side // 2).ravel() for plane in found])
+    sums: NDArray[np.float32] = xp.stack([pooled(plane, box.side // 2).ravel() for plane in found])
+    return sums
 
 
 def drawn_back(

@@ -2,7 +2,8 @@
 
 Cells are 2, 4, 8, … luma pixels wide, so that sums over them are made by adding neighbours again and again: exact in
 integers and a few passes over memory. Cell (0, 0) begins at the origin of the picture, or of canonical skin
-coordinates, so that what is summed over different boxes can be added.
+coordinates, so that what is summed over different boxes can be added. Planes are summed where they are, on a GPU or
+not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from media.arrays import array_module
 
 MOST_CELLS = 20_000  # of a picture: a cell of 4 px at 640x480
 SIDES = (2, 4, 8, 16, 32)
@@ -131,9 +134,10 @@ def block_sums(plane: Plane8) -> NDArray[np.uint16]:
     uint16[ceil(h / 2), ceil(w / 2)]
         0-1020.
     """
+    xp = array_module(plane)
     if plane.shape[0] % 2 or plane.shape[1] % 2:
-        plane = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge")
-    pairs = np.ascontiguousarray(plane).view(np.uint16)  # two neighbours in one number: twice as fast as strides
+        plane = xp.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)), mode="edge")
+    pairs = xp.ascontiguousarray(plane).view(np.uint16)  # two neighbours in one number: twice as fast as strides
     sums = pairs & np.uint16(255)
     sums += pairs >> np.uint16(8)
     total: NDArray[np.uint16] = sums[0::2] + sums[1::2]
@@ -180,7 +184,12 @@ def cut(plane: NDArray[Any], box: CellBox) -> NDArray[Any]:
     y0, y1, x0, x1 = box.samples
     found = plane[y0:y1, x0:x1]
     down, right = y1 - y0 - found.shape[0], x1 - x0 - found.shape[1]
-    return np.pad(found, ((0, down), (0, right))) if down or right else found
+    return _grown(found, down, right)
+
+
+def _grown(plane: NDArray[Any], down: int, right: int) -> NDArray[Any]:
+    grown: NDArray[Any] = array_module(plane).pad(plane, ((0, down), (0, right))) if down or right else plane
+    return grown
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,7 @@ def skin_cells(skin: Plane8, box: CellBox) -> SkinCells:
         1 is skin, 0 is not.
     box : CellBox
     """
-    inside = np.ascontiguousarray(cut(skin, box))
+    inside = array_module(skin).ascontiguousarray(cut(skin, box))
     counts = pooled(inside.astype(np.uint16), box.side // 2).astype(np.float32)
     return SkinCells(box, inside, counts.ravel())
 
@@ -235,11 +244,10 @@ def cell_sums(y: Plane8, u: Plane8, v: Plane8, skin: SkinCells) -> NDArray[np.fl
     y0, y1, x0, x1 = box.samples
     luma = block_sums(y[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
     down, across = inside.shape[0] - luma.shape[0], inside.shape[1] - luma.shape[1]
-    if down or across:
-        luma = np.pad(luma, ((0, down), (0, across)))
+    luma = _grown(luma, down, across)
     luma *= inside
     wide = np.uint16 if 1020 * step * step <= 0xFFFF else np.uint32
-    found = np.empty((4, box.count), np.float32)
+    found: NDArray[np.float32] = array_module(y).empty((4, box.count), np.float32)
     found[0] = skin.counts
     found[1] = pooled(luma.astype(wide, copy=False), step).ravel()
     for row, plane in enumerate((u, v), start=2):

@@ -25,6 +25,7 @@ from magnifier.maps.cells import (
 from magnifier.maps.lockin import LockIn, SegmentSums, columns, segment_seconds
 from magnifier.maps.span import LEAST_SECONDS, map_span
 from media.array_blob import pack, unpack
+from media.arrays import array_module, to_device, to_host
 from media.color import rgb_from_yuv
 from media.decode import Frame
 from media.masks import FrameMask, MaskReader, Transform
@@ -34,6 +35,9 @@ from media.timeline import frame_times
 from mesh.contracts import Plan
 
 Floats = NDArray[np.float64]
+Planes = tuple[
+    NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]
+]  # Y, U, V of a frame, on the device that sums are made on
 
 
 @dataclass
@@ -144,11 +148,12 @@ class _Series:
         cells = (y_weight / LUMA_SAMPLES) * sums[1]
         cells += u_weight * sums[2]
         cells += v_weight * sums[3]
-        if self._counts is None or not np.array_equal(self._counts, sums[0]):
+        xp = array_module(sums)
+        if self._counts is None or not xp.array_equal(self._counts, sums[0]):
             self._counts = sums[0]
             count = pooled(sums[0].reshape(self._shape), self._many)
             # what most of a patch's skin is missing from has no level
-            self._share = np.where(2 * count >= self._full, 1 / np.maximum(count, 1), np.float32(np.nan))
+            self._share = xp.where(2 * count >= self._full, 1 / xp.maximum(count, 1), np.float32(np.nan))
         green = pooled(cells.reshape(self._shape), self._many) * self._share
         self.rows.append(green + self._offset)
 
@@ -185,9 +190,12 @@ def sum_chunk(
     summed = [_Person(plan, p, boxes[p.id], timed[p.id], masks.canonical) for p in people if p.id in boxes]
     times = frame_times(plan)
     for frame, mask in _paired(frames, masks, first):
-        for one in summed:
-            if one.timing.span[0] <= times[frame.index] < one.timing.span[1]:
-                one.add(frame, mask)
+        seen = [one for one in summed if one.timing.span[0] <= times[frame.index] < one.timing.span[1]]
+        if not seen:
+            continue
+        planes = to_device(frame.y), to_device(frame.u), to_device(frame.v)  # once, however many people are seen
+        for one in seen:
+            one.add(frame.index, planes, mask)
     return {one.person.id: one.finish() for one in summed if one.found.frames}
 
 
@@ -204,36 +212,37 @@ class _Person:
         self._last = np.empty((4, 0), np.float32)
         self._skin: tuple[NDArray[np.uint8], SkinCells] | None = None  # seldom changes from frame to frame
 
-    def add(self, frame: Frame, mask: FrameMask) -> None:
-        sums = self._sums(frame, mask, label_at(self.person.spans, frame.index))
+    def add(self, index: int, planes: Planes, mask: FrameMask) -> None:
+        sums = self._sums(planes, mask, label_at(self.person.spans, index))
         if self.found.frames:
-            self._lock.add(int(self.timing.segment[frame.index]), self.timing.design[frame.index], sums)
+            self._lock.add(int(self.timing.segment[index]), self.timing.design[index], sums)
         else:
-            self.found.edges[frame.index] = sums
+            self.found.edges[index] = to_host(sums)
             self._lock.start_after(sums)
         self._last = sums
-        self.found.frames.append(frame.index)
+        self.found.frames.append(index)
         self._series.add(sums)
 
     def finish(self) -> PersonSums:
         self._lock.flush()
-        self.found.segments = self._lock.segments
-        self.found.edges[self.found.frames[-1]] = self._last
-        self.found.series = np.stack(self._series.rows)
+        self.found.segments = {name: sums.on_host() for name, sums in self._lock.segments.items()}
+        self.found.edges[self.found.frames[-1]] = to_host(self._last)
+        self.found.series = to_host(array_module(self._last).stack(self._series.rows))
         return self.found
 
-    def _sums(self, frame: Frame, mask: FrameMask, label: int) -> NDArray[np.float32]:
+    def _sums(self, planes: Planes, mask: FrameMask, label: int) -> NDArray[np.float32]:
         """Sums over the cells in one frame; 0 where the frame does not show the person, or not where."""
         box = self.found.box
         transform = frame_instance(mask, label) if label else None
         if not label or (self.found.canonical and transform is None):
-            return np.zeros((4, box.count), np.float32)
+            nothing: NDArray[np.float32] = array_module(planes[0]).zeros((4, box.count), np.float32)
+            return nothing
         skin = skin_of(mask.labels, label)
         if transform is not None and self.found.canonical:
-            return canonical_sums(frame.y, frame.u, frame.v, skin, transform, box)
+            return canonical_sums(*planes, to_device(skin), transform, box)
         if self._skin is None or not np.array_equal(self._skin[0], skin):
-            self._skin = skin, skin_cells(skin, box)
-        return cell_sums(frame.y, frame.u, frame.v, self._skin[1])
+            self._skin = skin, skin_cells(to_device(skin), box)
+        return cell_sums(*planes, self._skin[1])
 
 
 def _paired(frames: Iterable[Frame], masks: MaskReader, first: int) -> Iterator[tuple[Frame, FrameMask]]:

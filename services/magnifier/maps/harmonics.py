@@ -1,4 +1,8 @@
-"""What the normal equations say: the complex amplitude of the pulse in every cell, and how sure it is."""
+"""What the normal equations say: the complex amplitude of the pulse in every cell, and how sure it is.
+
+Equations are averaged and solved where they are, on a GPU or not. The beats that they give are one plane for some tens
+of theirs, and NumPy's: what is made of them is too little to be worth a device.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.ndimage import binary_erosion
 
 from magnifier.maps.elimination import solved, triangle
 from magnifier.maps.lockin import CHANNELS, HARMONICS, PAIRS, WAVES, Equations
+from media.arrays import array_module, ndimage_module, to_host
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -22,6 +27,8 @@ _SHRINK = 0.1  # of the covariance of noise towards its diagonal
 @dataclass(frozen=True)
 class Smooth:
     """Normal equations of relative levels, averaged over space, by group of segments.
+
+    `matrix` and `moments` lie where the equations were, on a GPU or not.
 
     Attributes
     ----------
@@ -68,9 +75,11 @@ def smoothed(equations: Equations, green: Floats, sigma: float, margin: int = 0)
     count = len(equations.matrix)
     group = np.arange(count) * min(GROUPS, count) // max(count, 1)
     groups = int(group[-1]) + 1 if count else 0
-    matrix: Floats = np.zeros((PAIRS, groups, *shape))
-    moments: Floats = np.zeros((WAVES, CHANNELS, groups, *shape))
-    scale = np.where(seen, 1 / np.where(seen, green, 1), 0.0)
+    xp, gaussian_filter = array_module(equations.matrix), ndimage_module(equations.matrix).gaussian_filter
+    matrix: Floats = xp.zeros((PAIRS, groups, *shape))
+    moments: Floats = xp.zeros((WAVES, CHANNELS, groups, *shape))
+    scale = xp.asarray(np.where(seen, 1 / np.where(seen, green, 1), 0.0))
+    seen = xp.asarray(seen)
     for number in range(groups):
         mine = slice(*np.searchsorted(group, (number, number + 1)))
         matrix[:, number] = (equations.matrix[mine].sum(axis=0) * seen).reshape(PAIRS, *shape)
@@ -96,10 +105,11 @@ def coefficients(matrix: Floats, moments: Floats) -> Floats:
     float64[WAVES, ..., ...]
         0 where a cell holds no news.
     """
+    xp = array_module(matrix)
     diagonal = triangle(WAVES).diagonal()
-    matrix = np.array(matrix)
+    matrix = xp.array(matrix)
     trace = matrix[diagonal].sum(axis=0)
-    matrix[diagonal] += np.where(trace > 0, 1e-9 * trace, 1.0)
+    matrix[diagonal] += xp.where(trace > 0, 1e-9 * trace, 1.0)
     return solved(matrix, moments)
 
 
@@ -129,21 +139,24 @@ def pulse_colour(smooth: Smooth, rgb: Floats) -> Floats:
     float64[3]
         Of the whole skin the weighted pulse is as large as that of green.
     """
+    xp = array_module(smooth.matrix)
+    seen = xp.asarray(smooth.seen)
     total, moments = smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2)
-    mean = coefficients(total[:, smooth.seen].sum(axis=1), moments[:, :, smooth.seen].sum(axis=2))
-    amplitude = complex_amplitudes(mean)[0]
+    mean = coefficients(total[:, seen].sum(axis=1), moments[:, :, seen].sum(axis=2))
+    amplitude = to_host(complex_amplitudes(mean)[0])
     turn = np.conj(amplitude[0]) / max(abs(amplitude[0]), 1e-300)
     signature = (amplitude * turn).real
-    own = coefficients(total, moments) * smooth.seen
+    own = coefficients(total, moments) * seen
     place = triangle(WAVES)
-    covariance, part = np.zeros((CHANNELS, CHANNELS)), np.empty(own.shape[1:])
+    summed, part = xp.zeros((CHANNELS, CHANNELS)), xp.empty(own.shape[1:])
     for number in range(smooth.matrix.shape[1]):
         for row in range(WAVES):
-            left = smooth.moments[row, :, number] * smooth.seen
+            left = smooth.moments[row, :, number] * seen
             for column in range(WAVES):
-                left -= np.multiply(smooth.matrix[place[row, column], number], own[column], out=part)
+                left -= xp.multiply(smooth.matrix[place[row, column], number], own[column], out=part)
             flat = left.reshape(CHANNELS, -1)
-            covariance += flat @ flat.T
+            summed += flat @ flat.T
+    covariance = to_host(summed)
     covariance = (1 - _SHRINK) * covariance + _SHRINK * np.diag(np.diag(covariance))
     covariance += 1e-9 * max(np.trace(covariance), 1e-30) * np.eye(3)
     weights = np.linalg.solve(covariance, signature)
@@ -190,12 +203,13 @@ def jackknife_error(left_out: NDArray[Any], axis: int = 0) -> Floats:
     float64[...]
         NaN for fewer than two groups.
     """
-    count = left_out.shape[axis]
+    xp, count = array_module(left_out), left_out.shape[axis]
     off = left_out - left_out.mean(axis=axis, keepdims=True)
     if count < 2:
-        return np.full(off.sum(axis=axis).shape, np.nan)
+        nothing: Floats = xp.full(off.sum(axis=axis).shape, np.nan)
+        return nothing
     spread = off.real**2 + off.imag**2
-    error: Floats = np.sqrt((count - 1) / count * spread.sum(axis=axis))
+    error: Floats = xp.sqrt((count - 1) / count * spread.sum(axis=axis))
     return error
 
 
@@ -208,14 +222,15 @@ def beats(smooth: Smooth, colour: Floats) -> Beats:
     colour : float64[3]
         Weights of Y, U, V.
     """
-    moments = np.tensordot(colour, smooth.moments, (0, 1))
+    xp = array_module(smooth.moments)
+    moments = xp.tensordot(xp.asarray(colour), smooth.moments, (0, 1))
     matrix_all, moments_all = smooth.matrix.sum(axis=1), moments.sum(axis=1)
     whole = complex_amplitudes(coefficients(matrix_all, moments_all))
-    left = np.empty((HARMONICS, *moments.shape[1:]), np.complex128)
+    left = xp.empty((HARMONICS, *moments.shape[1:]), np.complex128)
     for group in range(moments.shape[1]):  # one by one: all at once outgrow the cache
         without = coefficients(matrix_all - smooth.matrix[:, group], moments_all - moments[:, group])
         left[:, group] = complex_amplitudes(without)
-    return Beats(whole, left, jackknife_error(left, axis=1))
+    return Beats(*(to_host(part) for part in (whole, left, jackknife_error(left, axis=1))))
 
 
 def delays(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from magnifier.maps.cells import LUMA_SAMPLES, CellBox
 from magnifier.maps.elimination import eliminate, triangle
+from media.arrays import array_module, to_device, to_host
 
 Floats = NDArray[np.float64]
 
@@ -97,16 +98,26 @@ class SegmentSums:
     frames: NDArray[Any]
 
     @classmethod
-    def empty(cls, cells: int) -> SegmentSums:
-        """Nothing summed."""
-        return cls(np.zeros((PRODUCTS, cells)), np.zeros((CHANNELS, COLUMNS, cells)), np.zeros(cells))
+    def empty(cls, cells: int, like: Any = None) -> SegmentSums:
+        """Nothing summed; on the device of the array `like`, if one is given."""
+        xp = array_module(like)
+        return cls(xp.zeros((PRODUCTS, cells)), xp.zeros((CHANNELS, COLUMNS, cells)), xp.zeros(cells))
+
+    def on_device(self) -> SegmentSums:
+        """The sums where this process computes."""
+        return SegmentSums(*(to_device(part) for part in vars(self).values()))
+
+    def on_host(self) -> SegmentSums:
+        """The sums as NumPy's."""
+        return SegmentSums(*(to_host(part) for part in vars(self).values()))
 
 
 class LockIn:
     """Adds frames to the normal equations of the cells of a box.
 
     Frames come in order; each is compared with the one before it, to see which samples are mere copies. They are
-    collected in the order that a matrix product wants, some tens at a time.
+    collected in the order that a matrix product wants, some tens at a time, where the sums of the first frame are, on a
+    GPU or not.
 
     Parameters
     ----------
@@ -119,10 +130,10 @@ class LockIn:
         self.box = box
         self.segments: dict[int, SegmentSums] = {} if segments is None else segments
         self._before: NDArray[np.float32] | None = None
-        self._weights = np.empty((_BATCH, box.count), np.float32)
-        self._levels = np.empty((CHANNELS, _BATCH, box.count), np.float32)
+        self._weights: Any = None  # float32[_BATCH, cells]; made with the first frame, like the next two
+        self._levels: Any = None  # float32[CHANNELS, _BATCH, cells]
+        self._frames: Any = None  # float32[cells]
         self._design = np.empty((_BATCH, COLUMNS), np.float32)
-        self._frames = np.zeros(box.count, np.float32)
         self._waiting, self._segment = 0, 0
         # of the counts of skin that came last: they seldom change
         self._counts: NDArray[np.float32] | None = None
@@ -145,13 +156,17 @@ class LockIn:
         """
         if self._waiting and (self._segment != segment or self._waiting == _BATCH):
             self.flush()
-        counts = sums[0]
-        same = self._counts is not None and np.array_equal(counts, self._counts)
+        xp, counts = array_module(sums), sums[0]
+        if self._weights is None:
+            self._weights = xp.empty((_BATCH, self.box.count), np.float32)
+            self._levels = xp.empty((CHANNELS, _BATCH, self.box.count), np.float32)
+            self._frames = xp.zeros(self.box.count, np.float32)
+        same = self._counts is not None and bool(xp.array_equal(counts, self._counts))
         if not same:
             full = self.box.side * self.box.side // LUMA_SAMPLES
             self._counts = counts
             self._counted = (2 * counts >= full).astype(np.float32)
-            self._share = 1 / np.maximum(counts, 1)
+            self._share = 1 / xp.maximum(counts, 1)
             self._grey = _LEVEL * counts
         row = self._waiting
         weights = self._weights[row]
@@ -164,13 +179,13 @@ class LockIn:
             copied &= sums[3] == self._before[3]
             if not same:
                 copied &= counts == self._before[0]
-            np.multiply(copied, np.float32(COPIED - 1), out=weights)
+            xp.multiply(copied, np.float32(COPIED - 1), out=weights)
             weights += np.float32(1)
             weights *= self._counted
         self._frames += self._counted
         share = weights * self._share
-        np.subtract(sums[1], LUMA_SAMPLES * self._grey, out=self._levels[0, row])
-        np.subtract(sums[2:], self._grey, out=self._levels[1:, row])
+        xp.subtract(sums[1], LUMA_SAMPLES * self._grey, out=self._levels[0, row])
+        xp.subtract(sums[2:], self._grey, out=self._levels[1:, row])
         self._levels[:, row] *= share
         self._design[row] = design
         self._segment, self._waiting, self._before = segment, row + 1, sums
@@ -179,11 +194,15 @@ class LockIn:
         """Bring the sums up to date."""
         if not self._waiting:
             return
-        total = self.segments.setdefault(self._segment, SegmentSums.empty(self.box.count))
+        xp = array_module(self._weights)
+        if self._segment not in self.segments:
+            self.segments[self._segment] = SegmentSums.empty(self.box.count, self._weights)
+        total = self.segments[self._segment]
         design = self._design[: self._waiting]
-        total.products += (design[:, _UPPER[0]] * design[:, _UPPER[1]]).T @ self._weights[: self._waiting]
+        total.products += xp.asarray((design[:, _UPPER[0]] * design[:, _UPPER[1]]).T) @ self._weights[: self._waiting]
+        regressors = xp.asarray(design.T)
         for channel in range(CHANNELS):
-            moments = design.T @ self._levels[channel, : self._waiting]
+            moments = regressors @ self._levels[channel, : self._waiting]
             total.moments[channel] += moments / LUMA_SAMPLES if channel == 0 else moments
         total.frames += self._frames
         self._frames[:] = 0
@@ -193,6 +212,8 @@ class LockIn:
 @dataclass(frozen=True)
 class Equations:
     """Normal equations of the harmonics alone, the baseline taken out: what all maps are made of.
+
+    `matrix` and `moments` lie where the sums were, on a GPU or not; all else is small, and NumPy's.
 
     Attributes
     ----------
@@ -226,7 +247,7 @@ def without_baseline(box: CellBox, segments: dict[int, SegmentSums]) -> Equation
     ----------
     box : CellBox
     segments : dict of int to SegmentSums
-        Of all chunks, added up.
+        Of all chunks, added up; all on one device.
 
     Returns
     -------
@@ -234,24 +255,26 @@ def without_baseline(box: CellBox, segments: dict[int, SegmentSums]) -> Equation
         A segment of a cell that has too few frames is 0 in all of them.
     """
     order = sorted(segments)
-    matrix = np.empty((len(order), PAIRS, box.count))
-    moments = np.empty((len(order), CHANNELS, WAVES, box.count))
+    xp = array_module(segments[order[0]].products if order else None)
+    block = _BLOCK if xp is np else max(box.count, 1)  # a GPU wants few kernels, not a cache that is not outgrown
+    matrix = xp.empty((len(order), PAIRS, box.count))
+    moments = xp.empty((len(order), CHANNELS, WAVES, box.count))
     weight = np.empty((len(order), box.count))
     level = np.zeros((CHANNELS, box.count))
     frames = np.zeros(box.count)
     diagonal = triangle(COLUMNS).diagonal()[:BASELINE]
     for row, name in enumerate(order):
         sums = segments[name]
-        weight[row] = sums.products[0]
-        level += sums.moments[:, 0]
-        frames += sums.frames
-        for start in range(0, box.count, _BLOCK):
-            here = slice(start, start + _BLOCK)
+        weight[row] = to_host(sums.products[0])
+        level += to_host(sums.moments[:, 0])
+        frames += to_host(sums.frames)
+        for start in range(0, box.count, block):
+            here = slice(start, start + block)
             products = sums.products[:, here].astype(np.float64)
             right = sums.moments[:, :, here].swapaxes(0, 1).astype(np.float64)
             enough = products[0] >= _LEAST_WEIGHT
             # a hair of ridge: samples may all lie in one half of a segment
-            products[diagonal] += np.where(enough, 1e-6 * products[0], 1.0)
+            products[diagonal] += xp.where(enough, 1e-6 * products[0], 1.0)
             eliminate(products, right, BASELINE)
             matrix[row, :, here] = products[-PAIRS:] * enough
             moments[row, :, :, here] = right[BASELINE:].swapaxes(0, 1) * enough
