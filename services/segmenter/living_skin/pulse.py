@@ -25,6 +25,7 @@ _MOST_JUMPS = 0.15  # of the frames: more are motion
 _SEGMENT_S = 0.8  # a shorter span between jumps has no trend of its own
 _LAGS = (-2, -1, 0, 1, 2, 3)  # samples around a jump, alike at all jumps
 _AWAY_HZ = 0.25
+_TWO_HUMPS = 0.3  # power at the rate over that of its strongest harmonic, from which it is the rate
 # What blood does to G - R, against what it does to G: 1 - 0.33/0.77 with the signature of de Haan and van Leest
 # (2014); light changes both alike, which gives 0. Measured 0.78 on a face under warm light.
 _BLOOD = (0.15, 1.25)
@@ -46,11 +47,12 @@ class SharedPulse:
     living : bool
         Whether it is a pulse: shared, the colour of blood, neither too weak nor too strong.
     rate_hz : float
-        Where it is strongest.
+        Of the beat; a pulse may be stronger at twice that.
     coherence : float
         0-1: the part of the tiles' power at `rate_hz` that they share; what noise reaches is taken off.
     dominance : float
-        0-1: 1 - (the strongest other frequency's power over that at `rate_hz`); a comb of a codec's lines has little.
+        0-1: 1 - (the strongest power away from `rate_hz` and its harmonics over the strongest); a comb of a codec's
+        lines has little.
     blood : float
         Amplitude of G - R over that of G.
     amplitude : float
@@ -121,6 +123,16 @@ def _disturbances(times: Floats, jumps: NDArray[np.intp]) -> Floats:
     return basis
 
 
+def _fundamental(frequency: Floats, power: Floats, peak: int) -> float:
+    """The rate whose wave has its strongest part at `peak`: half of it where a pulse has two humps a beat."""
+    half = frequency[peak] / 2
+    near = np.flatnonzero(np.abs(frequency - half) <= _AWAY_HZ / 2)
+    if not near.size or half < BAND_HZ[0]:
+        return float(frequency[peak])
+    found = near[power[near].argmax()]
+    return float(frequency[found] if power[found] >= _TWO_HUMPS * power[peak] else frequency[peak])
+
+
 def shared_pulse(recording: Recording, cells: Cells, region: NDArray[np.bool_]) -> SharedPulse | None:
     """How far the parts of a region share one pulse.
 
@@ -173,9 +185,9 @@ def shared_pulse(recording: Recording, cells: Cells, region: NDArray[np.bool_]) 
     waves = difference / noise
     mean = np.abs(waves.mean(axis=1)) ** 2
     peak = int(mean.argmax())
-    top = float(frequency[peak])
+    top = _fundamental(frequency, mean, peak)
     coherence = max(0.0, (mean[peak] / (np.abs(waves[peak]) ** 2).mean() - 1 / count) / (1 - 1 / count))
-    away = (np.abs(frequency - top) > _AWAY_HZ) & (np.abs(frequency - 2 * top) > _AWAY_HZ)
+    away = (np.abs(frequency[:, None] - top * np.arange(1, 4)) > _AWAY_HZ).all(axis=1)
     dominance = 1 - float(mean[away].max(initial=0.0) / mean[peak]) if mean[peak] > 0 else 0.0
     blood, bright = complex(difference[peak].mean()), complex(green[peak].mean())
     ratio = abs(blood) / max(abs(bright), 1e-12)
