@@ -124,6 +124,21 @@ def test_a_pulse_is_found_at_its_rate(bpm):
     assert found.amplitude == pytest.approx(0.006 * (1 - 0.33 / 0.77), rel=0.2)
 
 
+@pytest.mark.parametrize("second", [0.6, 1.0, 1.6])
+def test_a_pulse_with_two_humps_a_beat_is_one_pulse(second):
+    """Its second harmonic may be as strong as its rate, or stronger."""
+
+    def change(t, _):
+        turns = 2 * np.pi * 72 / 60 * t
+        return -0.005 * BLOOD * (np.sin(turns) + second * np.sin(2 * turns + 0.7))
+
+    found = shared_pulse(*_in_order(cells_with(change)))
+    assert found is not None
+    assert found.living
+    assert found.rate_hz * 60 == pytest.approx(72, abs=3)
+    assert found.dominance > 0.8
+
+
 def _in_order(made):
     cells, facts, region = made
     return facts, cells, region
