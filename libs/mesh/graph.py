@@ -159,7 +159,7 @@ STAGES: dict[str, Stage] = {
             ("segmenter", "skin_point", "skin_chroma", "prompt", "chroma_similarity"),
             ("split",),
             _skin,
-            version=3,
+            version=4,
         ),
         Stage(
             "mask",
