@@ -35,9 +35,7 @@ from media.timeline import frame_times
 from mesh.contracts import Plan
 
 Floats = NDArray[np.float64]
-Planes = tuple[
-    NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]
-]  # Y, U, V of a frame, on the device that sums are made on
+Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]  # Y, U, V on the device that sums are made on
 
 
 @dataclass
