@@ -21,6 +21,7 @@ from magnifier.maps.harmonics import (
 from magnifier.maps.local_wiener import LOSS_POWER, LocalWiener, news_share
 from magnifier.maps.lockin import Equations
 from magnifier.maps.movement import log_slope, movement, without_movement
+from media.arrays import to_host
 
 Floats = NDArray[np.float64]
 
@@ -142,7 +143,7 @@ def fields(
     timed = sure & (late_error <= MOST_DELAY_ERROR_S)
     amplitude = _unbiased(size, error)
     phase = found.amplitude[0] / np.maximum(size, 1e-300)
-    every = coefficients(smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2))
+    every = to_host(coefficients(smooth.matrix.sum(axis=1), smooth.moments.sum(axis=2)))
     relative = around.filtered(complex_amplitudes(every)[0] * news**-LOSS_POWER, kept[0])
     channels = np.tensordot(rgb, (relative * np.conj(phase)).real, 1) * colours[1] / np.maximum(colours, 1.0)
     slope = log_slope(colours[1], skin, side, smooth_px / side)

@@ -119,7 +119,8 @@ def _person(
     with ThreadPoolExecutor(1) as beside:
         series, sampling_hz = patch_series(plan, total)
         rates = beside.submit(patch_rates, series, sampling_hz, pulse.band_hz)
-        equations = without_baseline(total.box, total.segments)
+        summed = {name: sums.on_device() for name, sums in total.segments.items()}
+        equations = without_baseline(total.box, summed)
         found = fields(equations, matrix, offset, rate_hz)
         if found is None or not np.isfinite(found.amplitude).any():
             return None
