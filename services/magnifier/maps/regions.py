@@ -19,6 +19,7 @@ from magnifier.maps.fields import Fields
 from magnifier.maps.harmonics import GROUPS, coefficients, complex_amplitudes, delays, jackknife_error
 from magnifier.maps.local_wiener import LOSS_POWER
 from magnifier.maps.lockin import COPIED, Equations
+from media.arrays import array_module, to_host
 from media.polygons import fill
 
 Floats = NDArray[np.float64]
@@ -110,9 +111,12 @@ def region_beats(
     share = found.news.ravel()[skin]
     even = 1 / (COPIED + (1 - COPIED) * share)  # weight of a frame of such a cell is 1 again
     weights = np.concatenate([np.ones((1, int(skin.sum()))), flat[:, skin]]) * even
-    matrix = np.stack([m[:, skin] @ weights.T for m in equations.matrix])
+    xp = array_module(equations.matrix)
+    here, turned = xp.asarray(skin), xp.asarray(weights.T)
+    matrix = to_host(xp.stack([m[:, here] @ turned for m in equations.matrix]))
     weights = weights * share**-LOSS_POWER / np.maximum(green[skin], 1.0)
-    moments = np.stack([(m[..., skin] @ weights.T).swapaxes(0, 1) for m in equations.moments])
+    turned = xp.asarray(weights.T)
+    moments = to_host(xp.stack([(m[..., here] @ turned).swapaxes(0, 1) for m in equations.moments]))
     count = len(matrix)
     starts = np.unique(np.arange(count) * min(GROUPS, count) // count, return_index=True)[1]  # as in `smoothed`
     matrix, moments = (np.add.reduceat(sums, starts).swapaxes(0, 1) for sums in (matrix, moments))
