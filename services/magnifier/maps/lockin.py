@@ -179,7 +179,7 @@ class LockIn:
             copied &= sums[3] == self._before[3]
             if not same:
                 copied &= counts == self._before[0]
-            xp.multiply(copied, np.float32(COPIED - 1), out=weights)
+            xp.multiply(copied, np.float32(COPIED - 1), out=weights, dtype=np.float32)
             weights += np.float32(1)
             weights *= self._counted
         self._frames += self._counted
