@@ -223,7 +223,10 @@ class VesselCandidate(Contract):
 
 
 class RegionPulse(Contract):
-    """The pulse of a named region of the skin. Right and left are the person's, not the picture's."""
+    """The pulse of a named region of the skin. Right and left are the person's, not the picture's.
+
+    Intervals hold what differs from one stretch of the clip to another, not what a codec takes from all of it.
+    """
 
     seen: float = Field(ge=0, le=1, description="Part of the region that is skin in the maps")
     amplitude: Measurement = Field(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,29 @@ def test_instances_and_transforms_are_kept():
     assert reader.canonical == (256, 320)
     assert reader.instances == [instances, []]
     assert (first.instances, second.instances) == (instances, [])
+
+
+def test_named_regions_are_kept_and_leave_other_blobs_as_they_were():
+    regions = {"nose": ((119, 97), (137.5, 97), (128, 150)), "chin": ((98, 192), (158, 192), (128, 222))}
+
+    def blob(**named):
+        writer = MaskWriter((4, 6), canonical=(256, 256), **named)
+        writer.add(FrameMask(np.ones((4, 6), np.uint8)))
+        return writer.finish()
+
+    assert read_masks(blob(regions=regions)).regions == regions
+    assert blob(regions=regions) == blob(regions=regions)
+    assert len(blob(regions=regions)) - len(blob()) < 150
+    # a blob without them is that of before there were any, and is read
+    assert blob(regions={}) == blob()
+    assert b"regions" not in zstandard.ZstdDecompressor().decompress(blob()[12:])
+    assert read_masks(blob()).regions == {}
+    assert read_masks(empty_masks((4, 6), 2)).regions == {}
+
+
+def test_regions_need_a_frame_to_lie_in():
+    with pytest.raises(ValueError, match="canonical frame"):
+        MaskWriter((4, 6), regions={"nose": ((0, 0), (9, 0), (0, 9))})
 
 
 def test_without_transforms_there_is_no_canonical_frame():

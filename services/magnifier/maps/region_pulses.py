@@ -86,8 +86,8 @@ def told(name: str, beat: RegionBeat) -> RegionPulse:
     if not beat.amplitude > 10 ** (LEAST_QUALITY_DB / 20) * beat.amplitude_error:
         amplitude = Measurement.refused(
             "%",
-            "How strong the pulse is in green is not sure enough, since light or movement change it as well: hold still "
-            "in even light. Against the whole skin it may be known all the same.",
+            "How strong the pulse is in green is not sure enough, since light or movement change it as well: hold "
+            "still in even light. Against the whole skin it may be known all the same.",
         )
     return RegionPulse(
         seen=seen,

@@ -11,7 +11,7 @@ import html
 from pathlib import Path
 from string import Template
 
-from mesh.contracts import DISCLAIMER, Measurement, Person, PersonMapSummary, Result
+from mesh.contracts import DISCLAIMER, Measurement, Person, PersonMapSummary, RegionPulse, Result
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _NAMES = {
@@ -154,7 +154,25 @@ def _mapped(person: PersonMapSummary, alone: bool) -> str:
         )
     head = ["Line", "Kind", "Score", "Confidence", "Amplitude to surroundings", "Against surroundings", "Length"]
     none = "" if rows else "<p>No line stands out as a candidate for a vessel.</p>"
-    return f"<p>{_text(said)}</p>{_table(head, rows, f'{who}Candidates for vessels')}{none}"
+    lines = f"{_table(head, rows, f'{who}Candidates for vessels')}{none}"
+    return f"<p>{_text(said)}</p>{_regions(person.regions, who)}{lines}"
+
+
+def _regions(regions: dict[str, RegionPulse], who: str) -> str:
+    rows = []
+    for name, pulse in regions.items():
+        # one reason holds for all three where too little of a region is seen
+        measured = (pulse.amplitude, pulse.amplitude_ratio, pulse.delay)
+        told = dict.fromkeys(m.reason for m in measured if m.reason)
+        shown = [in_words(m) if m.status == "ok" else "refused" for m in measured]
+        words = name.replace("_", " ")
+        rows.append([words[:1].upper() + words[1:], *shown, f"{100 * pulse.seen:.0f} %", " ".join(told)])
+    head = ["Region", "Amplitude", "Against the whole skin", "Delay after the whole skin", "Seen", "Why refused"]
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    caption = f"{who}Regions of the face; right and left are the person's"
+    note = "<p>The intervals do not hold what compression takes from the pulse in all of the clip.</p>"
+    return f"{_table(head, rows, caption)}{note}" if rows else ""
 
 
 def write_report(result: Result, folder: Path, names: list[str]) -> Path:

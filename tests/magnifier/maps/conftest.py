@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ from magnifier.maps.fields import Fields, fields
 from magnifier.maps.lockin import without_baseline
 from media.color import rgb_from_yuv
 from media.decode import Frame
-from media.masks import FrameMask, MaskWriter, Transform, frame_mask, read_masks
+from media.masks import FrameMask, MaskWriter, Regions, Transform, frame_mask, read_masks
 from media.pulse_blob import PersonWaves, Pulse
 from mesh.contracts import Chunk, Grid, Measurement, Person, Plan, RatePoint, Recording, Signal
 
@@ -34,6 +34,7 @@ class Clip:
     amplitude: NDArray[np.float64]
     delay_s: NDArray[np.float64]
     canonical: tuple[int, int] | None = None
+    regions: Regions = field(default_factory=dict)
 
     def chunked(self, count: int) -> Clip:
         """The same clip cut into `count` chunks."""
@@ -45,12 +46,12 @@ class Clip:
             for i, (a, b) in enumerate(pairwise(borders))
         ]
         plan = self.plan.model_copy(update={"chunks": chunks})
-        return Clip(plan, self.pulse, self.frames, self.masks, self.amplitude, self.delay_s, self.canonical)
+        return replace(self, plan=plan)
 
     def chunk(self, index: int) -> tuple[list[Frame], Any]:
         """Frames and masks of a chunk."""
         chunk = self.plan.chunks[index]
-        writer = MaskWriter(self.masks[0].labels.shape, self.canonical)
+        writer = MaskWriter(self.masks[0].labels.shape, self.canonical, self.regions)
         for mask in self.masks[chunk.first : chunk.first + chunk.frames]:
             writer.add(mask)
         return self.frames[chunk.first : chunk.first + chunk.frames], read_masks(writer.finish())

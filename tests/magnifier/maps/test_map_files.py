@@ -17,14 +17,17 @@ import numpy as np
 import pytest
 
 from magnifier.report.page import in_words, write_report
-from mesh.contracts import Job, Measurement, Result, ResultIndex
+from mesh.contracts import Job, Measurement, RegionPulse, Result, ResultIndex
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
 from mesh.names import BlobName, upload_name
 from mesh.parameters import Parameters
 from phantom import PhantomSettings, write
+from segmenter.face.models import problem
 
 pytestmark = pytest.mark.unit
+
+needs_models = pytest.mark.skipif(problem() is not None, reason=f"no face models: {problem()}")
 
 SETTINGS = PhantomSettings(
     scene="wrist", seconds=10, fps=20, width=160, height=120, seed=3, crf=8, motion="still", amplitude=0.01
@@ -69,6 +72,8 @@ def test_a_job_without_magnification_has_maps(made: Made) -> None:
     assert person.status == "ok"
     assert person.amplitude.value == pytest.approx(1.0, rel=0.4)  # % of green, less what the codec took
     assert (person.amplitude_mapped or 0) > 0.8
+    assert person.regions == {}  # a wrist has none
+    assert b"Regions of the face" not in files["report.html"]
     assert "needle" in result.maps.warning
     assert "perfusion" not in result.maps.warning
     arrays = np.load(io.BytesIO(files["maps.npz"]))
@@ -90,6 +95,53 @@ def test_a_job_without_magnification_has_maps(made: Made) -> None:
     again = made.job(gain=7)[1]
     assert "map" not in made.ran
     assert again["maps.npz"] == files["maps.npz"]
+
+
+@needs_models
+def test_a_face_has_regions_in_result_arrays_and_report(tmp_path: Path) -> None:
+    clip = tmp_path / "face.mp4"
+    write(SETTINGS.model_copy(update={"scene": "face", "width": 320, "height": 240, "skin_tone": 2}), clip)
+    one = Made(clip)
+    try:
+        result, files = one.job(segmenter="face", overlay=False)
+    finally:
+        one.executor.close()
+    assert result.maps is not None
+    (person,) = result.maps.people
+    names = ["forehead", "right_cheek", "left_cheek", "nose", "chin"]
+    assert list(person.regions) == names
+    for region in person.regions.values():
+        assert region.seen > 0.8
+        measured = region.amplitude_ratio
+        assert measured.low is not None
+        assert measured.high is not None
+        assert measured.low < (measured.value or 0) < measured.high
+    strong = {name: person.regions[name].amplitude_ratio.value or 0 for name in names}
+    assert strong["nose"] < min(strong["right_cheek"], strong["left_cheek"])  # as the phantom's
+    told = json.loads(files["result.json"])["maps"]["people"][0]["regions"]
+    assert told["left_cheek"]["amplitude"]["unit"] == "%"
+    about = json.loads(str(np.load(io.BytesIO(files["maps.npz"]))["about"]))
+    assert list(about["regions"]) == names
+    assert about["people"][0]["regions"] == told
+    said = " ".join(read_page(files["report.html"]).words)
+    assert "right and left are the person's" in said
+    for name in ("Forehead", "Left cheek", "Chin"):
+        assert name in said
+
+
+def test_refused_regions_say_why_in_the_report(made: Made, tmp_path: Path) -> None:
+    result, files = made.job(maps=True)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    known = Measurement(value=1.2, unit="", low=1.1, high=1.3, status="ok")
+    hidden = Measurement.refused("ms", "Only 3 % of the chin is seen as skin: shave <it>.")
+    regions = {"chin": RegionPulse(seen=0.03, amplitude=hidden, amplitude_ratio=known, delay=hidden)}
+    assert result.maps is not None
+    person = result.maps.people[0].model_copy(update={"regions": regions})
+    shown = result.model_copy(update={"maps": result.maps.model_copy(update={"people": [person]})})
+    page = write_report(shown, tmp_path, list(files)).read_text()
+    assert page.count("Only 3 % of the chin is seen as skin: shave &lt;it&gt;.") == 1
+    assert "1.2 (90 % interval 1.1 to 1.3)" in page
 
 
 def test_maps_and_overlay_can_be_left_out(made: Made) -> None:

@@ -129,12 +129,13 @@ def test_two_people_are_two_instances_from_left_to_right() -> None:
         for label in (1, 2):
             ours, theirs = mask.labels == label, true == label
             assert (ours & theirs).sum() / (ours | theirs).sum() > 0.88
-    writer = MaskWriter(masks[0].labels.shape, segmenter.CANONICAL)
+    writer = MaskWriter(masks[0].labels.shape, segmenter.CANONICAL, REGIONS)
     for mask in masks:
         writer.add(mask)
     blob = writer.finish()
     reader = read_masks(blob)
     assert reader.canonical == segmenter.CANONICAL
+    assert reader.regions == REGIONS
     assert same(list(reader.frames()), masks)
     assert len(blob) < 2000 * len(masks)
 
