@@ -64,6 +64,12 @@ export class Outcome {
     }
   }
 
+  /** What an earlier run drew and wrote does not belong to the clip that is shown now. */
+  dropFiles() {
+    this.pictures.hidden = true;
+    this.files.hidden = true;
+  }
+
   /** The video is at this time. */
   at(time) {
     this.#onTime(time);

@@ -226,6 +226,7 @@ export class Workbench {
     try {
       const clip = (await api.files(view.id, true)).find(({ name }) => name === CLIP);
       if (!clip || signal.aborted || this.#shown === view.id) return;
+      this.outcome.dropFiles();
       await this.#play(clip, view.parameters, signal);
     } catch {
       // the result says it again
