@@ -159,20 +159,27 @@ def _mapped(person: PersonMapSummary, alone: bool) -> str:
 
 
 def _regions(regions: dict[str, RegionPulse], who: str) -> str:
-    rows = []
+    rows, refused = [], []
     for name, pulse in regions.items():
-        # one reason holds for all three where too little of a region is seen
-        measured = (pulse.amplitude, pulse.amplitude_ratio, pulse.delay)
-        told = dict.fromkeys(m.reason for m in measured if m.reason)
-        shown = [in_words(m) if m.status == "ok" else "refused" for m in measured]
-        words = name.replace("_", " ")
-        rows.append([words[:1].upper() + words[1:], *shown, f"{100 * pulse.seen:.0f} %", " ".join(told)])
-    head = ["Region", "Amplitude", "Against the whole skin", "Delay after the whole skin", "Seen", "Why refused"]
-    if not any(row[-1] for row in rows):
-        head, rows = head[:-1], [row[:-1] for row in rows]
-    caption = f"{who}Regions of the face; right and left are the person's"
+        words = name.replace("_", " ").capitalize()
+        shown = [(pulse.amplitude, 3), (pulse.amplitude_ratio, 2), (pulse.delay, 1)]
+        rows.append([words, *(_with_interval(m, digits) for m, digits in shown), f"{100 * pulse.seen:.0f}"])
+        # one reason may hold for all three
+        refused += [[words, why] for why in dict.fromkeys(m.reason for m, _ in shown if m.reason)]
+    head = ["Region", "Amplitude, %", "Against the whole skin", "Delay after the whole skin, ms", "Part seen, %"]
+    caption = f"{who}Regions of the face, with 90 % intervals; right and left are the person's"
+    reasons = _table(["Region", "Why not, and what would help"], refused, f"{who}Refused for regions")
     note = "<p>The intervals do not hold what compression takes from the pulse in all of the clip.</p>"
-    return f"{_table(head, rows, caption)}{note}" if rows else ""
+    return f"{_table(head, rows, caption)}{reasons}{note}" if rows else ""
+
+
+def _with_interval(measured: Measurement, digits: int) -> str:
+    if measured.value is None:
+        return "refused"
+    value = f"{measured.value:z.{digits}f}"
+    if measured.low is None or measured.high is None:
+        return value
+    return f"{value} ({measured.low:z.{digits}f} to {measured.high:z.{digits}f})"
 
 
 def write_report(result: Result, folder: Path, names: list[str]) -> Path:

@@ -141,7 +141,7 @@ def test_refused_regions_say_why_in_the_report(made: Made, tmp_path: Path) -> No
     shown = result.model_copy(update={"maps": result.maps.model_copy(update={"people": [person]})})
     page = write_report(shown, tmp_path, list(files)).read_text()
     assert page.count("Only 3 % of the chin is seen as skin: shave &lt;it&gt;.") == 1
-    assert "1.2 (90 % interval 1.1 to 1.3)" in page
+    assert "1.20 (1.10 to 1.30)" in page
 
 
 def test_maps_and_overlay_can_be_left_out(made: Made) -> None:
