@@ -127,14 +127,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for motion in MOTIONS:
         for seed in SEEDS:
-            case = Case(PhantomSettings(scene="face", seed=seed, motion=motion, **COMMON), folder)
+            given: dict[str, Any] = {"scene": "face", "seed": seed, "motion": motion, **COMMON}
+            case = Case(PhantomSettings(**given), folder)
             for codec, frames in (("none", rendered(case.settings)), ("crf 18", case.frames())):
                 person = measured(case, frames)
                 true = truth(case, person)
                 for name, region in person.regions.items():
                     told = {key: getattr(region, key).model_dump(exclude_none=True) for key in MEASURES}
-                    given = {"motion": motion, "seed": seed, "codec": codec, "region": name, "seen": region.seen}
-                    rows.append({**given, **told, "truth": true[name]})
+                    shown = {"motion": motion, "seed": seed, "codec": codec, "region": name, "seen": region.seen}
+                    rows.append({**shown, **told, "truth": true[name]})
             print(motion, seed, judged(rows[-10:-5]), judged(rows[-5:]), flush=True)
     summary = {
         codec: {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 _MAGIC = b"PMMASKS1"
 _LEVEL = 3
 Transform = tuple[tuple[float, float, float], tuple[float, float, float]]
-Regions = dict[str, tuple[tuple[float, float], ...]]
+Regions = Mapping[str, tuple[tuple[float, float], ...]]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class MaskWriter:
                 "planes": self._planes,
                 "areas": self._areas,
                 "instances": self._instances,
-                **({"regions": self.regions} if self.regions else {}),
+                **({"regions": dict(self.regions)} if self.regions else {}),
             },
             separators=(",", ":"),
         ).encode()

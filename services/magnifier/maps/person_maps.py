@@ -123,7 +123,7 @@ class RecordingMaps:
             "span_s": list(self.span_s),
             "people": people,
             "warnings": self.warnings,
-            "regions": self.regions,
+            "regions": dict(self.regions),
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
