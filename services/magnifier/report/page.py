@@ -170,8 +170,8 @@ def _regions(regions: dict[str, RegionPulse], who: str) -> str:
     caption = f"{who}Regions of the face, with 90 % intervals; right and left are the person's"
     reasons = _table(["Region", "Why not, and what would help"], refused, f"{who}Refused for regions")
     note = (
-        "<p>The intervals do not hold what compression takes from the pulse in all of the clip: it takes more where the "
-        "pulse is weak.</p>"
+        "<p>The intervals do not hold what compression takes from the pulse in all of the clip: it takes more where "
+        "the pulse is weak.</p>"
     )
     return f"{_table(head, rows, caption)}{reasons}{note}" if rows else ""
 
