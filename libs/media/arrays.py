@@ -7,12 +7,14 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 
 def array_module(array: Any) -> Any:
     """`cupy` for an array on a GPU, `numpy` for anything else."""
     if type(array).__module__.partition(".")[0] == "cupy":
         return sys.modules["cupy"]
-    return import_module("numpy")
+    return np
 
 
 def ndimage_module(array: Any) -> Any:
@@ -34,13 +36,12 @@ def array_backend() -> str:
     CuPy is used where it is installed and finds a device that works; anything it raises while it looks means that
     there is none.
     """
-    numpy = import_module("numpy")
     try:
         cupy = import_module("cupy")
         properties = cupy.cuda.runtime.getDeviceProperties(0)
         cupy.zeros(1).sum().item()
     except Exception:  # noqa: BLE001 - a missing driver shows as many kinds of errors
-        return f"numpy {numpy.__version__}"
+        return f"numpy {np.__version__}"
     return f"cupy {cupy.__version__}, {properties['name'].decode()}"
 
 
