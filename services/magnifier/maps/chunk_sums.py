@@ -263,9 +263,9 @@ def sums_to_bytes(sums: dict[str, PersonSums]) -> bytes:
     for number, (name, one) in enumerate(sums.items()):
         box = one.box
         for segment, part in one.segments.items():
-            arrays[f"{number}.products.{segment}"] = part.products.astype(np.float32)
-            arrays[f"{number}.moments.{segment}"] = part.moments.astype(np.float32)
-            arrays[f"{number}.counted.{segment}"] = part.frames.astype(np.float32)
+            arrays[f"{number}.products.{segment}"] = part.products.astype(np.float32, copy=False)
+            arrays[f"{number}.moments.{segment}"] = part.moments.astype(np.float32, copy=False)
+            arrays[f"{number}.counted.{segment}"] = part.frames.astype(np.float32, copy=False)
         for frame, edge in one.edges.items():
             arrays[f"{number}.edge.{frame}"] = edge
         arrays[f"{number}.series"] = one.series

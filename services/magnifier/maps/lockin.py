@@ -98,10 +98,15 @@ class SegmentSums:
     frames: NDArray[Any]
 
     @classmethod
-    def empty(cls, cells: int, like: Any = None) -> SegmentSums:
-        """Nothing summed; on the device of the array `like`, if one is given."""
-        xp = array_module(like)
-        return cls(xp.zeros((PRODUCTS, cells)), xp.zeros((CHANNELS, COLUMNS, cells)), xp.zeros(cells))
+    def empty(cls, cells: int) -> SegmentSums:
+        """Nothing summed."""
+        return cls(np.zeros((PRODUCTS, cells)), np.zeros((CHANNELS, COLUMNS, cells)), np.zeros(cells))
+
+    def plus(self, other: SegmentSums) -> SegmentSums:
+        """Both together, in double precision."""
+        xp = array_module(self.products)
+        parts = zip(vars(self).values(), vars(other).values(), strict=True)
+        return SegmentSums(*(xp.add(mine, theirs, dtype=np.float64) for mine, theirs in parts))
 
     def on_device(self) -> SegmentSums:
         """The sums where this process computes."""
@@ -137,7 +142,7 @@ class LockIn:
         self._waiting, self._segment = 0, 0
         # of the counts of skin that came last: they seldom change
         self._counts: NDArray[np.float32] | None = None
-        self._counted = self._share = self._grey = np.empty(0, np.float32)
+        self._counted = self._share = self._grey = self._luma_grey = np.empty(0, np.float32)
 
     def start_after(self, sums: NDArray[np.float32]) -> None:
         """Name the frame before the first, whose samples may be repeated."""
@@ -168,6 +173,7 @@ class LockIn:
             self._counted = (2 * counts >= full).astype(np.float32)
             self._share = 1 / xp.maximum(counts, 1)
             self._grey = _LEVEL * counts
+            self._luma_grey = LUMA_SAMPLES * self._grey
         row = self._waiting
         weights = self._weights[row]
         if self._before is None:
@@ -184,7 +190,7 @@ class LockIn:
             weights *= self._counted
         self._frames += self._counted
         share = weights * self._share
-        xp.subtract(sums[1], LUMA_SAMPLES * self._grey, out=self._levels[0, row])
+        xp.subtract(sums[1], self._luma_grey, out=self._levels[0, row])
         xp.subtract(sums[2:], self._grey, out=self._levels[1:, row])
         self._levels[:, row] *= share
         self._design[row] = design
@@ -195,16 +201,16 @@ class LockIn:
         if not self._waiting:
             return
         xp = array_module(self._weights)
-        if self._segment not in self.segments:
-            self.segments[self._segment] = SegmentSums.empty(self.box.count, self._weights)
-        total = self.segments[self._segment]
         design = self._design[: self._waiting]
-        total.products += xp.asarray((design[:, _UPPER[0]] * design[:, _UPPER[1]]).T) @ self._weights[: self._waiting]
+        products = xp.asarray((design[:, _UPPER[0]] * design[:, _UPPER[1]]).T) @ self._weights[: self._waiting]
         regressors = xp.asarray(design.T)
+        moments = xp.empty((CHANNELS, COLUMNS, self.box.count), np.float32)
         for channel in range(CHANNELS):
-            moments = regressors @ self._levels[channel, : self._waiting]
-            total.moments[channel] += moments / LUMA_SAMPLES if channel == 0 else moments
-        total.frames += self._frames
+            xp.matmul(regressors, self._levels[channel, : self._waiting], out=moments[channel])
+        moments[0] /= LUMA_SAMPLES
+        summed = SegmentSums(products, moments, self._frames.copy())
+        before = self.segments.get(self._segment)
+        self.segments[self._segment] = summed if before is None else before.plus(summed)
         self._frames[:] = 0
         self._waiting = 0
 

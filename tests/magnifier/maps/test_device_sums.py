@@ -27,8 +27,8 @@ from media.color import rgb_from_yuv
 
 # What of CuPy (14.2) the stand-in has; a name that is missing here was looked up in no CuPy yet.
 ALLOWED = frozenset({
-    "arange", "array", "array_equal", "ascontiguousarray", "asarray", "clip", "empty", "floor", "full", "maximum",
-    "minimum", "multiply", "pad", "sqrt", "stack", "subtract", "tensordot", "where", "zeros",
+    "add", "arange", "array", "array_equal", "ascontiguousarray", "asarray", "clip", "empty", "floor", "full",
+    "matmul", "maximum", "minimum", "multiply", "pad", "sqrt", "stack", "subtract", "tensordot", "where", "zeros",
 })  # fmt: skip
 METHODS = frozenset({
     "astype", "copy", "item", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "transpose", "view",
