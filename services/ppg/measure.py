@@ -208,6 +208,27 @@ def common(found: Sequence[Candidate], trust: Sequence[float]) -> MeanRate:
     )
 
 
+def clearest(asked: Asked, least: float) -> Candidate:
+    """Whose wave beats are read from: of those that are as sure of the same rate, the one that holds least else.
+
+    Once several methods are sure, which of them is surest by a hair says nothing of how exact its beats are.
+
+    Parameters
+    ----------
+    asked : Asked
+        At least one candidate, the most likely first.
+    least : float
+        How likely a candidate has to be right.
+    """
+    best = asked.candidates[0]
+    agreeing = [
+        one
+        for one, trust in zip(asked.candidates, asked.trust, strict=True)
+        if one.first and trust >= least and abs(one.mean.hz - best.mean.hz) <= AGREE_HZ
+    ]
+    return max(agreeing, key=lambda one: one.mean.fit, default=best)
+
+
 def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) -> Analysis:
     """Everything that can be measured of one person's skin.
 
@@ -241,9 +262,9 @@ def measure(signals: Signals, parameters: Parameters, grid: Grid | None = None) 
         heart_rate = _answer(mean.hz, evidence.gate.half_width(mean.deviation_hz, trust, mean.hz), trust)
         heart_hz = mean.rate_hz
     pulse = asked.waves[parameters.method]
-    # beats come from the wave that showed the rate
-    beating = parameters if given is None else parameters.model_copy(update={"method": given.method})
-    wave = pulse if given is None else asked.waves[given.method]
+    shown = None if given is None else clearest(asked, evidence.gate.least_probability)
+    beating = parameters if shown is None else parameters.model_copy(update={"method": shown.method})
+    wave = pulse if shown is None else asked.waves[shown.method]
     rest = physiology(signals, wave, grid.rate_hz, heart_hz, heart_rate, beating, origin_s=grid.origin_s)
     details = _details(evidence, signals, asked) | rest.details
     if given is not None:

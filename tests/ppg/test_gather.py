@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mesh.parameters import Parameters
 from ppg.band_pass import make_filter
 from ppg.collect import collect
 from ppg.gather import gather_pulse
+from ppg.measure import clearest
 from ppg.patches import coherence, group_length, project
 from ppg.rate import sliding_spectra
 from ppg.trace_blob import Trace
@@ -277,3 +279,20 @@ def test_the_projection_of_patches_ignores_light():
     light = project(SKIN[:, None] * (1 + wave), 15.0)
     blood = project(SKIN[:, None] * (1 - ABSORPTION[:, None] * wave), 15.0)
     assert np.abs(light).max() < 0.05 * np.abs(blood).max()
+
+
+def test_beats_come_from_the_clearest_of_the_waves_that_agree():
+    def candidate(method, hz, fit, first=True):
+        return SimpleNamespace(method=method, mean=SimpleNamespace(hz=hz, fit=fit), first=first)
+
+    found = [
+        candidate("pos", 1.2, 0.88),
+        candidate("green", 1.21, 0.98),
+        candidate("chrom", 2.4, 0.99),  # another rate
+        candidate("pbv", 1.2, 0.995),  # not sure enough
+        candidate("green", 1.2, 0.999, first=False),
+    ]
+    asked = SimpleNamespace(candidates=found, trust=[0.9999, 0.9998, 0.99, 0.5, 0.99])
+    assert clearest(asked, 0.92).method == "green"
+    asked.trust[1] = 0.9
+    assert clearest(asked, 0.92).method == "pos"
