@@ -183,7 +183,7 @@ def shared_pulse(recording: Recording, cells: Cells, region: NDArray[np.bool_]) 
     if not (noise > 0).all():  # nothing moves at all: a picture that is still to the last bit
         return SharedPulse(0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0)
     waves = difference / noise
-    mean: Floats = np.abs(waves.mean(axis=1)) ** 2
+    mean = np.abs(waves.mean(axis=1)).astype(np.float64) ** 2
     peak = int(mean.argmax())
     top = _fundamental(frequency, mean, peak)
     coherence = max(0.0, (mean[peak] / (np.abs(waves[peak]) ** 2).mean() - 1 / count) / (1 - 1 / count))
