@@ -174,7 +174,7 @@ def shared_pulse(recording: Recording, cells: Cells, region: NDArray[np.bool_]) 
         rgb = np.stack([[np.interp(grid, times, one) for one in channel.T] for channel in rgb]).swapaxes(1, 2)
     window = np.hanning(n)
     size = 1 << math.ceil(math.log2(4 * n))
-    frequency = np.fft.rfftfreq(size, 1 / rate)
+    frequency = np.fft.rfftfreq(size, 1 / rate).astype(np.float64)
     band = (frequency >= BAND_HZ[0]) & (frequency <= min(BAND_HZ[1], 0.45 * rate))
     frequency = frequency[band]
     red, green = (np.fft.rfft(channel * window[:, None], size, axis=0)[band] for channel in rgb[:2])
@@ -183,7 +183,7 @@ def shared_pulse(recording: Recording, cells: Cells, region: NDArray[np.bool_]) 
     if not (noise > 0).all():  # nothing moves at all: a picture that is still to the last bit
         return SharedPulse(0.0, False, 0.0, 0.0, 0.0, 0.0, 0.0)
     waves = difference / noise
-    mean = np.abs(waves.mean(axis=1)).astype(np.float64) ** 2
+    mean = np.abs(waves.mean(axis=1)) ** 2
     peak = int(mean.argmax())
     top = _fundamental(frequency, mean, peak)
     coherence = max(0.0, (mean[peak] / (np.abs(waves[peak]) ** 2).mean() - 1 / count) / (1 - 1 / count))
