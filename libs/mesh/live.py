@@ -5,12 +5,12 @@ ppg: the last seconds of colours, and a reading of them. segmenter: coded video,
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from mesh.bytes_request import BytesRequest
 from mesh.contracts import Contract, Measurement
-from mesh.errors import BadRequest
 
 KIND = "live"  # of the request for a reading
 MEDIA_KIND = "live-media"  # of the request for colours
@@ -41,32 +41,14 @@ class LiveReading(Contract):
 Colour = tuple[float, float, float]
 
 
-class LiveMediaRequest(Contract):
+class LiveMediaRequest(BytesRequest):
     """Coded video, which follows this as bytes: the head of a stream and all from its last keyframe on."""
+
+    asks_for: ClassVar[str] = "colours"
 
     after_s: float | None = Field(default=None, description="By the stream's clock; only later frames are asked for")
     skin: str | None = Field(default=None, description="As the last answer had it", max_length=200_000)
     skin_point: tuple[float, float] | None = Field(default=None, description="A spot of skin, px of the frame as shown")
-
-    def pack(self, data: bytes) -> bytes:
-        """As one message."""
-        head = self.model_dump_json(exclude_defaults=True).encode()
-        return len(head).to_bytes(4, "little") + head + data
-
-    @classmethod
-    def unpack(cls, message: bytes) -> tuple[LiveMediaRequest, bytes]:
-        """The request and the video.
-
-        Raises
-        ------
-        BadRequest
-            If `pack` did not make it.
-        """
-        size = int.from_bytes(message[:4], "little")
-        try:
-            return cls.model_validate_json(message[4 : 4 + size]), message[4 + size :]
-        except ValidationError as error:
-            raise BadRequest("this is no request for colours") from error
 
 
 class LiveColours(Contract):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError
+from typing import ClassVar
 
+from pydantic import Field
+
+from mesh.bytes_request import BytesRequest
 from mesh.contracts import Contract
-from mesh.errors import BadRequest
 from mesh.parameters import Parameters
 
 KIND = "preview"  # of the request
@@ -13,37 +15,19 @@ PICTURE_BYTES = 900 << 10  # what fits into one message of the broker beside the
 PICTURE_PIXELS = 16_000_000  # of a picture that is decoded
 
 
-class SkinPreviewRequest(Contract):
+class SkinPreviewRequest(BytesRequest):
     """A picture, which follows this as bytes, or a moment of a recording.
 
     The coordinates of `skin_point` are those of the picture before it was scaled.
     """
+
+    asks_for: ClassVar[str] = "a preview"
 
     parameters: Parameters = Parameters()
     scale: float = Field(default=1.0, gt=0, le=1, description="By how much the picture was made smaller")
     plan: str | None = Field(default=None, description="Name of the plan's blob, of a recording")
     chunk: str | None = Field(default=None, description="Name of the chunk's blob that shows the moment")
     time_s: float = Field(default=0.0, ge=0, description="From the start of the recording")
-
-    def pack(self, picture: bytes = b"") -> bytes:
-        """As one message."""
-        head = self.model_dump_json(exclude_defaults=True).encode()
-        return len(head).to_bytes(4, "little") + head + picture
-
-    @classmethod
-    def unpack(cls, message: bytes) -> tuple[SkinPreviewRequest, bytes]:
-        """The request and the picture.
-
-        Raises
-        ------
-        BadRequest
-            If `pack` did not make it.
-        """
-        size = int.from_bytes(message[:4], "little")
-        try:
-            return cls.model_validate_json(message[4 : 4 + size]), message[4 + size :]
-        except ValidationError as error:
-            raise BadRequest("this is no request for a preview") from error
 
 
 class SkinPreview(Contract):
