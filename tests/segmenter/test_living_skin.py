@@ -139,6 +139,31 @@ def test_a_pulse_with_two_humps_a_beat_is_one_pulse(second):
     assert found.dominance > 0.8
 
 
+def test_people_of_one_colour_are_found_though_they_share_no_pulse():
+    rates = np.array([60.0, 75.0, 95.0])
+    place = np.minimum(np.arange(32) // 11, 2)  # three people side by side
+    skin, facts, _ = cells_with(
+        lambda t, _: -0.006 * BLOOD * np.sin(2 * np.pi * (rates[place] / 60)[None, None, :] * t)
+    )
+    wall, _, _ = cells_with(lambda t, _: 0 * BLOOD * t, seed=1, rgb=(110.0, 120.0, 135.0))
+    people = np.zeros((24, 32), np.bool_)
+    for first in (1, 12, 23):
+        people[4:20, first : first + 8] = True
+    both = Cells(
+        skin.times, *(np.where(people, a, b) for a, b in ((skin.y, wall.y), (skin.u, wall.u), (skin.v, wall.v)))
+    )
+    together = shared_pulse(facts, both, people)
+    assert together is not None
+    assert not together.living
+    found = find_reference(facts, both)
+    assert found.living
+    assert found.chroma is not None
+    lifeless = cells_with(lambda t, _: 0 * BLOOD * t)[0]
+    planes = ((lifeless.y, wall.y), (lifeless.u, wall.u), (lifeless.v, wall.v))
+    dead = Cells(skin.times, *(np.where(people, a, b) for a, b in planes))
+    assert find_reference(facts, dead).chroma is None  # three of a thing that does not live are no people
+
+
 def _in_order(made):
     cells, facts, region = made
     return facts, cells, region

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from media.color import CHROMA_ZERO, opencv_from_stored, stored_from_opencv
 from mesh.contracts import Recording
@@ -15,6 +16,7 @@ from segmenter.living_skin.clusters import MANUAL_SIMILARITY, Cluster, clusters,
 from segmenter.living_skin.pulse import SharedPulse, shared_pulse
 
 LEAST_AREA = 0.01  # of the picture
+_MOST_PIECES = 6  # of one colour that are asked for a pulse of their own
 _DARK, _BRIGHT = 40.0, 235.0  # stored Y beyond which chroma says nothing
 # What shows no clear pulse is kept only where something that may be one is shared all the same, its colour is that of
 # skin, and it does not fill the picture as a wall does
@@ -115,6 +117,8 @@ def find_reference(recording: Recording, cells: Cells) -> Reference:
         if area < LEAST_AREA:
             continue
         pulse = shared_pulse(recording, cells, region)
+        if pulse is not None and not pulse.living and prior >= _LIKELY:
+            pulse = _of_pieces(recording, cells, region) or pulse
         refused = _lifeless(pulse, prior, area / float(lit.mean()))
         if refused is not None:
             lifeless = lifeless or (refused if prior >= _LIKELY else None)
@@ -134,6 +138,18 @@ def find_reference(recording: Recording, cells: Cells) -> Reference:
         )
     key = (float(cluster.chroma[0]), float(cluster.chroma[1]))
     return reference_at(recording, key, min(score, 1.0), similarity=cluster.similarity, living=living, warning=warning)
+
+
+def _of_pieces(recording: Recording, cells: Cells, region: NDArray[np.bool_]) -> SharedPulse | None:
+    """The clearest pulse of one piece of a region, None where no piece lives: several people share no pulse."""
+    labels, count = ndimage.label(region, np.ones((3, 3)))
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    large = [number for number in np.argsort(-areas)[:_MOST_PIECES] if areas[number] >= LEAST_AREA * region.size]
+    if len(large) < 2:
+        return None
+    found = [shared_pulse(recording, cells, labels == number + 1) for number in large]
+    living = [pulse for pulse in found if pulse is not None and pulse.living]
+    return max(living, key=lambda pulse: pulse.shared, default=None)
 
 
 def _lifeless(pulse: SharedPulse | None, prior: float, part: float) -> str | None:
