@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def figures(rows: list[Row]) -> dict[str, Any]:
         "clips": found.clusters,
         "coverage": said(found.coverage, 4),
         "a_rms_bpm": said(found.a_rms, 3),
-        "refused": dict(Counter(row.reason.split(":")[0] for row in rows if not row.answered)),
+        "refused": dict(Counter(re.split("[:;]", row.reason)[0] for row in rows if not row.answered)),
     }
 
 
