@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from phantom_matrix import be_nice
 from results import save
 
 from evaluation.extraction import signals_of_clip
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    with multiprocessing.get_context("spawn").Pool(given.processes, _be_nice) as pool:
+    with multiprocessing.get_context("spawn").Pool(given.processes, be_nice) as pool:
         clips = pool.map(measure_one, [(number, given.seconds) for number in range(given.clips)], chunksize=1)
     cluster = np.concatenate([np.full(len(c["difference_ms"]), c["clip"]) for c in clips])
     difference = np.concatenate([np.array(c["difference_ms"], np.float64) for c in clips])
@@ -173,10 +173,6 @@ def main() -> None:
             ],
         },
     )  # fmt: skip
-
-
-def _be_nice() -> None:
-    os.nice(5)
 
 
 if __name__ == "__main__":

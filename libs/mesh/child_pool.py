@@ -50,17 +50,23 @@ class ChildPool:
     _all: set[Child] = field(default_factory=set, repr=False)
     _replacing: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _closed: bool = False
+    _started: bool = False
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     async def start(self) -> None:
-        """Start all children.
+        """Start all children; nothing where they were started already. `call` does it if nobody has.
 
         Raises
         ------
         ChildDied
             If one does not come up, e.g. for a module that cannot be imported.
         """
-        for child in await asyncio.gather(*(self._spawn() for _ in range(self.size))):
-            self._free.put_nowait(child)
+        async with self._starting:
+            if self._started:
+                return
+            for child in await asyncio.gather(*(self._spawn() for _ in range(self.size))):
+                self._free.put_nowait(child)
+            self._started = True
 
     async def _spawn(self) -> Child:
         child = await Child.spawn(self.modules, file_bytes=self.file_bytes)
@@ -143,6 +149,7 @@ class ChildPool:
         """
         limits = Limits(wall_s, memory_bytes or self.memory_bytes)
         try:
+            await self.start()
             async with self.child() as child:
                 result = await child.call(function, args, limits)
         except ChildDied as died:
@@ -167,9 +174,6 @@ async def run_limited(
     """Run `module:function` in a child started for it alone. See `ChildPool.call`."""
     pool = ChildPool(1, [function.partition(":")[0]], memory_bytes, 1 << 30)
     try:
-        await pool.start()
         return await pool.call(function, *args, returns=returns, wall_s=wall_s)
-    except ChildDied as died:
-        raise failure_of(died) from died
     finally:
         await pool.close()

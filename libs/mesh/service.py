@@ -82,8 +82,6 @@ class Runtime:
         self._calls = ChildPool(
             1, list(call_modules), settings.child_memory_bytes, CALL_FILE_BYTES, on_end=self._call_ended
         )
-        self._calls_started = False
-        self._starting_calls = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect, provision, start the worker and the components.
@@ -98,7 +96,7 @@ class Runtime:
         self.jobs = JobTable(self.bus)
         await self.jobs.start()
         if self._calls.modules:
-            await self._start_calls()
+            await self._calls.start()
         if self.stages:
             self.worker = Worker(
                 self.bus,
@@ -169,17 +167,10 @@ class Runtime:
             **(self._more_info() if self._more_info is not None else {}),
         }
 
-    async def _start_calls(self) -> None:
-        async with self._starting_calls:
-            if not self._calls_started:
-                await self._calls.start()
-                self._calls_started = True
-
     async def run_limited(
         self, function: str, *args: Any, returns: type[T], wall_s: float = 10.0, memory_bytes: int | None = None
     ) -> T:
         """Run `module:function` in a warm limited child of its own. See `mesh.children.ChildPool.call`."""
-        await self._start_calls()
         return await self._calls.call(function, *args, returns=returns, wall_s=wall_s, memory_bytes=memory_bytes)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mesh.child_pool import ChildPool
 from mesh.errors import Internal, OutOfMemory, OutOfTime, Unavailable, WorkerCrashed
 from mesh.live import KIND, LiveReading
@@ -19,15 +17,8 @@ async def answer_live(runtime: Runtime) -> None:
     """Answer for as long as the service runs."""
     settings = runtime.settings
     pool = ChildPool(min(settings.slots, CHILDREN), ["ppg.live"], settings.child_memory_bytes, FILE_BYTES)
-    starting = asyncio.Lock()
-    started = False
 
     async def answer(request: bytes) -> bytes:
-        nonlocal started
-        async with starting:
-            if not started:
-                await pool.start()
-                started = True
         try:
             reading: LiveReading = await pool.call("ppg.live:answer", request, returns=LiveReading, wall_s=ANSWER_S)
         except (OutOfMemory, OutOfTime, WorkerCrashed, Internal) as failure:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mesh.child_pool import ChildPool
 from mesh.live import MEDIA_KIND, LiveColours
 from mesh.requests import Responder
@@ -19,15 +17,8 @@ _FILE_BYTES = 1 << 20
 async def answer_live_media(runtime: Runtime) -> None:
     """A component of the service: answers requests for the colours of coded video for ever."""
     pool = ChildPool(min(runtime.settings.slots, CHILDREN), [_MODULE], _MEMORY, _FILE_BYTES)
-    starting = asyncio.Lock()
-    started = False
 
     async def answer(message: bytes) -> bytes:
-        nonlocal started
-        async with starting:
-            if not started:
-                await pool.start()
-                started = True
         found = await pool.call(f"{_MODULE}:answer", message, returns=LiveColours, wall_s=_SECONDS)
         return found.model_dump_json(exclude_defaults=True).encode()
 

@@ -93,6 +93,17 @@ async def test_a_child_that_died_idle_is_replaced(pool: ChildPool) -> None:
     assert await pool.call(f"{PROBES}:answer", returns=int) == 42
 
 
+async def test_the_first_calls_start_the_children_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    made = ChildPool(2, [PROBES], 300 << 20, 1 << 20)
+    try:
+        assert made.children == []
+        assert await asyncio.gather(*(made.call(f"{PROBES}:answer", returns=int) for _ in range(5))) == [42] * 5
+        assert len(made.children) == 2
+    finally:
+        await made.close()
+
+
 async def test_a_single_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     assert await run_limited(f"{PROBES}:answer", returns=int) == 42
