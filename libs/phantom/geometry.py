@@ -18,13 +18,18 @@ _GAP = 0.13  # largest opening of the mouth, in half-heights
 
 @dataclass(frozen=True)
 class Pose:
-    """Where one thing is in one frame: displacement in luma pixels, angles in radians, mouth 0-1."""
+    """Where one thing is in one frame: displacement in luma pixels, angles in radians, mouth 0-1.
+
+    `right` and `down`, even numbers of luma pixels, are how far the thing is carried with its box, on top of x and y.
+    """
 
     x: float = 0.0
     y: float = 0.0
     yaw: float = 0.0
     jaw: float = 0.0
     tilt: float = 0.0
+    right: int = 0
+    down: int = 0
 
 
 REST = Pose()
@@ -85,6 +90,19 @@ class Flat:
         """The canvas where it is now, cut to the box."""
         y0, y1, x0, x1 = self.box
         return shifted(canvas, self.pad, pose.x / self.step, pose.y / self.step, (y1 - y0, x1 - x0))
+
+    def spot(self, pose: Pose, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Where the box is now in a plane of a shape, and the part of the box that lies inside the plane."""
+        y0, y1, x0, x1 = self.box
+        rows, own_rows = _inside(y0 + pose.down // self.step, y1 - y0, shape[0])
+        columns, own_columns = _inside(x0 + pose.right // self.step, x1 - x0, shape[1])
+        return (rows, columns), (own_rows, own_columns)
+
+
+def _inside(start: int, length: int, size: int) -> tuple[slice, slice]:
+    low, high = max(start, 0), max(min(start + length, size), 0)
+    low = min(low, high)
+    return slice(low, high), slice(low - start, high - start)
 
 
 class Revolved(Flat):

@@ -130,7 +130,7 @@ def build_stage(settings: PhantomSettings, poses: Poses, width: int, height: int
     maps = Maps(maps.amplitude, np.where(maps.labels > 0, delay, np.float32(np.nan)), maps.labels)
     gains = np.array([1 + balance, 1.0, 1 - balance])
     planes: list[list[Layer]] = [[], [], []]
-    moving = bool(poses.yaw.any() or poses.jaw.any())
+    moving = bool(poses.yaw.any() or poses.jaw.any() or poses.walks.yaw.any())
     for one in placed:
         who = one.part.person
         for plane, layer in enumerate(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from phantom.breathing import breath
 from phantom.settings import PhantomSettings
+from phantom.walking import Walks, walks
 
 _ARC = 120.0  # degrees: the head turns to half of it on each side
 _STEP = 20.0  # degrees from one orientation to the next
@@ -35,6 +36,8 @@ class Poses:
         Opening of the mouth, 0-1.
     tilt : float64[n]
         Rotation of the paper about its vertical axis, radians.
+    walks : Walks
+        Of each person, on top of what all heads and bodies do.
     """
 
     head: NDArray[np.float64]
@@ -43,6 +46,7 @@ class Poses:
     yaw: NDArray[np.float64]
     jaw: NDArray[np.float64]
     tilt: NDArray[np.float64]
+    walks: Walks
 
 
 def displacement(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,14 +114,14 @@ def jaw(settings: PhantomSettings, time_s: NDArray[np.float64]) -> NDArray[np.fl
     return opened
 
 
-def poses(settings: PhantomSettings, time_s: NDArray[np.float64], height: int) -> Poses:
+def poses(settings: PhantomSettings, time_s: NDArray[np.float64], width: int, height: int) -> Poses:
     """Everything that moves, in every frame.
 
     Parameters
     ----------
     settings : PhantomSettings
     time_s : float64[n]
-    height : int
+    width, height : int
         Of the picture as it is seen, luma pixels.
     """
     moved = displacement(settings, time_s)
@@ -142,4 +146,5 @@ def poses(settings: PhantomSettings, time_s: NDArray[np.float64], height: int) -
         paper[:, 0] = 0.05 * height * np.sin(swing) + 2 * moved[:, 0]
         paper[:, 1] = 0.02 * height * np.sin(swing / 2 + turn[4]) + 2 * moved[:, 1]
         tilt = np.deg2rad(22) * np.sin(swing + 0.6) + np.deg2rad(6) * np.sin(2 * np.pi * 0.4 * time_s + turn[5])
-    return Poses(head, moved + rise, paper, yaw(settings, time_s), opened, tilt)
+    walked = walks(settings, time_s, width, height)
+    return Poses(head, moved + rise, paper, yaw(settings, time_s), opened, tilt, walked)

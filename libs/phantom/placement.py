@@ -54,13 +54,15 @@ def place(settings: PhantomSettings, parts: list[Part], poses: Poses | None, wid
     for part in parts:
         reach = 0 if poses is None or part.follows == "nothing" else _reach(getattr(poses, part.follows))
         pad = reach // 2 + 2 if part.follows != "nothing" else 0  # of chroma; of luma twice that
-        whole = Flat(2, (0, height // 2, 0, width // 2), pad)
+        ahead = _ahead(poses, part)  # of chroma: who walks in from there is drawn beyond the picture's edge too
+        whole = Flat(2, (-ahead[1], height // 2 + ahead[1], -ahead[0], width // 2 + ahead[0]), pad)
         if part.head is None:
-            x = np.arange(-2 * pad, width + 2 * pad, dtype=np.float64)[None, :]
-            y = np.arange(-2 * pad, height + 2 * pad, dtype=np.float64)[:, None]
+            right, down = 2 * (pad + ahead[0]), 2 * (pad + ahead[1])
+            x = np.arange(-right, width + right, dtype=np.float64)[None, :]
+            y = np.arange(-down, height + down, dtype=np.float64)[:, None]
             sheet = part.draw(x, y)
             _blur(settings, sheet)
-            whole.axis = float((width - 1) / 2 / 2 + pad)
+            whole.axis = float((width - 1) / 2 / 2 + pad + ahead[0])
             found.append(Placed(part, sheet, _doubled(whole), whole))
             continue
         (cx, cy), (a, b) = part.head.middle, part.head.half
@@ -76,6 +78,14 @@ def place(settings: PhantomSettings, parts: list[Part], poses: Poses | None, wid
         _blur(settings, sheet)
         found.append(Placed(part, sheet, luma, chroma))
     return found
+
+
+def _ahead(poses: Poses | None, part: Part) -> tuple[int, int]:
+    """How far somebody walks at most along x and y, in samples of chroma."""
+    if poses is None or part.person is None or not poses.walks.shift[part.person].any():
+        return 0, 0
+    x, y = np.ceil(np.abs(poses.walks.shift[part.person]).max(axis=0) / 2).astype(int).tolist()
+    return int(x) + 1, int(y) + 1
 
 
 def _cut(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
@@ -129,10 +139,9 @@ def survey(placed: list[Placed], width: int, height: int) -> tuple[Maps, Plane]:
     shape = (height // 2, width // 2)
     labels, strength, delay = np.zeros(shape, np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for one in placed:
-        y0, y1, x0, x1 = one.chroma.box
-        cover, skin, strong, late = _fields(one)
+        here, own = one.chroma.spot(REST, shape)
+        cover, skin, strong, late = (field[own] for field in _fields(one))
         lives = (cover > 0.5) & (skin > 0.5)
-        here = (slice(y0, y1), slice(x0, x1))
         labels[here] = np.where(cover > 0.5, 0, labels[here])
         if one.part.person is not None:
             labels[here] = np.where(lives, one.part.person + 1, labels[here])

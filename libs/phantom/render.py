@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def render(settings: PhantomSettings, gain: float = 0.0) -> Iterator[RenderedFra
     """
     width, height = scene_size(settings)
     time_s = frame_ticks(settings) / TICKS
-    moved = poses(settings, time_s, height)
+    moved = poses(settings, time_s, width, height)
     stages = [build_stage(settings, moved, width, height)]
     if settings.white_balance_step:
         stages.append(build_stage(settings, moved, width, height, settings.white_balance_step))
@@ -82,8 +83,8 @@ def render(settings: PhantomSettings, gain: float = 0.0) -> Iterator[RenderedFra
     turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
     for index, time in enumerate(time_s):
         stage = stages[state[index] % len(stages)]
-        pose = _poses_at(moved, index)
-        pictures = [_compose(layers, [w[index] for w in wave], pose) for layers in stage.planes]
+        now = _Now(moved, index)
+        pictures = [_compose(layers, [w[index] for w in wave], now) for layers in stage.planes]
         planes = camera.expose(pictures, float(lights[index]), float(time))
         seen = [np.ascontiguousarray(np.rot90(plane, turns)) if turns else plane for plane in planes]
         yield RenderedFrame(index, float(time), seen[0], seen[1], seen[2])
@@ -126,21 +127,21 @@ def masks(settings: PhantomSettings, *, heads: bool = False) -> Iterator[NDArray
         0 no skin, k: skin of person k, from 1.
     """
     width, height = scene_size(settings)
-    moved = poses(settings, frame_ticks(settings) / TICKS, height)
+    moved = poses(settings, frame_ticks(settings) / TICKS, width, height)
     parts = label_layers(build_stage(settings, moved, width, height).placed)
     turns = settings.rotation // 90 if settings.scene != "ellipse" else 0
     for index in range(len(moved.yaw)):
-        pose = _poses_at(moved, index)
+        now = _Now(moved, index)
         labels = np.zeros((height // 2, width // 2), np.uint8)
         for one, whole, texture in parts:
-            mine = pose[one.part.follows]
-            y0, y1, x0, x1 = one.chroma.box
+            mine = now.pose(one.part.follows, one.part.person)
+            there, own = one.chroma.spot(mine, labels.shape)
             cover = whole if one.part.head is not None else one.chroma.warp(whole, mine)
-            covered = one.chroma.move(cover, mine) > 0.5
-            here = labels[y0:y1, x0:x1]
+            covered = one.chroma.move(cover, mine)[own] > 0.5
+            here = labels[there]
             here[covered] = 0
             if one.part.person is not None and (one.part.head is not None or not heads):
-                skin = one.chroma.move(one.chroma.warp(texture, mine), mine) > 0.5
+                skin = one.chroma.move(one.chroma.warp(texture, mine), mine)[own] > 0.5
                 here[covered & skin] = one.part.person + 1
         yield np.ascontiguousarray(np.rot90(labels, turns))
 
@@ -148,29 +149,44 @@ def masks(settings: PhantomSettings, *, heads: bool = False) -> Iterator[NDArray
 def stage_of(settings: PhantomSettings) -> Stage:
     """The scene as it is built for rendering; its maps are what is true of every place."""
     width, height = scene_size(settings)
-    return build_stage(settings, poses(settings, frame_ticks(settings) / TICKS, height), width, height)
+    return build_stage(settings, poses(settings, frame_ticks(settings) / TICKS, width, height), width, height)
 
 
-def _poses_at(moved: Poses, index: int) -> dict[str, Pose]:
-    head, body, paper = (each[index].tolist() for each in (moved.head, moved.body, moved.paper))
-    return {
-        "nothing": REST,
-        "head": Pose(head[0], head[1], float(moved.yaw[index]), float(moved.jaw[index])),
-        "body": Pose(body[0], body[1]),
-        "paper": Pose(paper[0], paper[1], tilt=float(moved.tilt[index])),
-    }
+class _Now:
+    """Where everything is in one frame."""
+
+    def __init__(self, moved: Poses, index: int) -> None:
+        head, body, paper = (each[index].tolist() for each in (moved.head, moved.body, moved.paper))
+        self._poses = {
+            "nothing": REST,
+            "head": Pose(head[0], head[1], float(moved.yaw[index]), float(moved.jaw[index])),
+            "body": Pose(body[0], body[1]),
+            "paper": Pose(paper[0], paper[1], tilt=float(moved.tilt[index])),
+        }
+        self._shift, self._yaw = moved.walks.shift[:, index].tolist(), moved.walks.yaw[:, index].tolist()
+
+    def pose(self, follows: str, person: int | None) -> Pose:
+        """Of a part of somebody, or of a thing."""
+        pose = self._poses[follows]
+        if person is None or self._shift[person] == [0.0, 0.0]:
+            return pose
+        x, y = self._shift[person]
+        right, down = 2 * math.floor(x / 2), 2 * math.floor(y / 2)
+        turned = pose.yaw + self._yaw[person] if follows == "head" else pose.yaw
+        return replace(pose, x=pose.x + x - right, y=pose.y + y - down, yaw=turned, right=right, down=down)
 
 
-def _compose(layers: list[Layer], wave: list[NDArray[np.float64]], pose: dict[str, Pose]) -> Plane:
+def _compose(layers: list[Layer], wave: list[NDArray[np.float64]], now: _Now) -> Plane:
     """The layers over one another, each with its pulse, where it is now."""
     frame = layers[0].still.copy()
     for layer in layers[1:]:
         blood_now = wave[layer.person] if layer.person is not None else np.zeros(0)
-        cover, color = layer.seen(blood_now, pose[layer.follows])
-        y0, y1, x0, x1 = layer.geometry.box
-        place = frame[y0:y1, x0:x1]
-        place -= place * cover
-        place += color
+        pose = now.pose(layer.follows, layer.person)
+        cover, color = layer.seen(blood_now, pose)
+        there, own = layer.geometry.spot(pose, frame.shape)
+        place = frame[there]
+        place -= place * cover[own]
+        place += color[own]
     return frame
 
 

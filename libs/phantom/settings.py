@@ -10,7 +10,7 @@ Scene = Literal[
     "ellipse", "face", "forearm", "hand", "wrist",
     "wall", "mannequin", "photo", "photo_waved", "lamp", "object",
 ]  # fmt: skip
-Motion = Literal["still", "rotation10", "rotation30", "reorient", "tremor", "talking"]
+Motion = Literal["still", "rotation10", "rotation30", "reorient", "tremor", "talking", "crossing"]
 
 NEGATIVES: frozenset[str] = frozenset({"wall", "mannequin", "photo", "photo_waved", "lamp", "object"})
 HEADS: frozenset[str] = frozenset({"face", "mannequin"})  # scenes with a head that can turn and talk
@@ -104,7 +104,12 @@ class PhantomSettings(BaseModel):
     texture: float = _setting(0.06, "Standard deviation of the texture, relative", ge=0, le=0.5)
     motion: Motion | float = _setting(
         1.5, "Largest excursion of a slow sway in px; or still, rotation10 or rotation30 (head, degrees/s over 120 "
-        "degrees), reorient (head, every second, in steps of 20 degrees), tremor, talking",
+        "degrees), reorient (head, every second, in steps of 20 degrees), tremor, talking, "
+        "crossing (the people on the left and on the right change places half-way, the nearer before the farther)",
+    )  # fmt: skip
+    walking_speed: float = _setting(
+        120.0, "Speed at which people walk who change places; a slow walk takes up the whole recording", "px/s",
+        ge=5, le=1000,
     )  # fmt: skip
 
     # --- the light
@@ -183,6 +188,8 @@ class PhantomSettings(BaseModel):
             raise ValueError("motion must be a name or lie in 0-100 px")
         if self.motion in _OF_A_HEAD and self.scene not in HEADS:
             raise ValueError(f"motion {self.motion} needs a scene with a head: {', '.join(sorted(HEADS))}")
+        if self.motion == "crossing" and not self.further_heart_rates:
+            raise ValueError("motion crossing needs further_heart_rates: two people or more in the scene face")
         if self.codec == "h264" and self.crf > 51:
             raise ValueError("crf of h264 must lie in 0-51")
         if self.codec == "vp9" and (self.open_gop or self.rotation or self.bit_depth != 8):

@@ -12,15 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from phantom.breathing import breath, breathing_rate, breaths
 from phantom.color import offsets, stored_color
 from phantom.light import flicker_hz, lamp, light
-from phantom.motion import poses
+from phantom.motion import Poses, poses
 from phantom.placement import Maps
 from phantom.render import masks, scene_size, stage_of
 from phantom.scenes import skin_ellipse
+from phantom.scenes.face import heads_at_rest
 from phantom.settings import PhantomSettings
 from phantom.skin import amplitude_rgb, skin_rgb
 from phantom.wave import TICKS, beats, blood, frame_ticks, heart_rate, interval_statistics
 
 _MASKS_PER_SECOND = 2.0
+Box = tuple[float, float, float, float]
 
 
 class PersonTruth(BaseModel):
@@ -45,6 +47,10 @@ class PersonTruth(BaseModel):
     )
     skin_rgb: tuple[float, float, float] = Field(description="R, G, B of the skin at light 1 before shading, 0-255")
     skin_tone: int | None = Field(description="Fitzpatrick type, where one was asked for")
+    head_boxes: list[tuple[float, float, float, float]] = Field(
+        default=[], description="Per frame, of the scene face: x0, y0, x1, y1 around the head in luma pixels as the "
+        "picture is seen, hidden parts with it; a turned head swings its chin out of it",
+    )  # fmt: skip
 
 
 class Truth(BaseModel):
@@ -57,14 +63,14 @@ class Truth(BaseModel):
     beats_s: list[float] = Field(description="Times at which the blood volume's fundamental peaks; none without pulse")
     heart_rate: list[float] | None = Field(description="Per frame, 1/min; null without pulse")
     blood_volume: list[float] = Field(description="Per frame: the wave, unit fundamental; colour follows its negative")
-    people: list[PersonTruth] = Field(description="Everyone with a pulse in the picture, from the left")
+    people: list[PersonTruth] = Field(description="Everyone with a pulse in the picture, from the left at the start")
     light: list[float] = Field(
         description="Per frame: light and exposure; mains flicker and light from the side are not in it"
     )
     flicker_hz: float | None = Field(description="Frequency of the flickering light; null where it is steady")
     displacement: list[tuple[float, float]] = Field(
         description="Per frame: x, y of the head, hand or object in luma pixels as the picture is seen; of the first "
-        "person, whom the others move like"
+        "person, whom the others move like but for where they walk"
     )
     chest: list[float] = Field(description="Per frame: y of chest and shoulders in luma pixels as the picture is seen")
     yaw_deg: list[float] = Field(description="Per frame: rotation of the head about the vertical axis")
@@ -84,11 +90,12 @@ def truth_of(settings: PhantomSettings) -> Truth:
     """The truth of the recording that `settings` describe; computed, never measured."""
     time_s = frame_ticks(settings) / TICKS
     pulsing = settings.pulsing
-    moved = poses(settings, time_s, scene_size(settings)[1])
+    moved = poses(settings, time_s, *scene_size(settings))
     still = settings.scene in ("photo", "photo_waved")
     seen = moved.paper if still else moved.head
     color, relative = skin_rgb(settings), amplitude_rgb(settings)
-    people = [_person(person, time_s) for person in settings.people()] if pulsing else []
+    boxes = _head_boxes(settings, moved)
+    people = [_person(*one, time_s) for one in zip(settings.people(), boxes, strict=True)] if pulsing else []
     ellipses = []
     if settings.scene == "ellipse":
         shape = skin_ellipse(settings.width, settings.height)
@@ -102,7 +109,7 @@ def truth_of(settings: PhantomSettings) -> Truth:
         people=people,
         light=light(settings, time_s).tolist(),
         flicker_hz=None if lamp(settings) == "none" else flicker_hz(settings),
-        displacement=[(x, y) for x, y in seen.tolist()],
+        displacement=[(x, y) for x, y in (seen if still else seen + moved.walks.shift[0]).tolist()],
         chest=moved.body[:, 1].tolist(),
         yaw_deg=np.rad2deg(moved.yaw).tolist(),
         ellipses=ellipses,
@@ -113,7 +120,18 @@ def truth_of(settings: PhantomSettings) -> Truth:
     )
 
 
-def _person(settings: PhantomSettings, time_s: NDArray[np.float64]) -> PersonTruth:
+def _head_boxes(settings: PhantomSettings, moved: Poses) -> list[list[Box]]:
+    """For each person the box of every frame; none but for the scene face."""
+    if settings.scene != "face":
+        return [[] for _ in settings.people()]
+    found = []
+    for head, shift in zip(heads_at_rest(settings, *scene_size(settings)), moved.walks.shift, strict=True):
+        at, half = np.array(head.middle) + moved.head + shift, np.array(head.half)
+        found.append([(x0, y0, x1, y1) for x0, y0, x1, y1 in np.hstack([at - half, at + half]).round(2).tolist()])
+    return found
+
+
+def _person(settings: PhantomSettings, boxes: list[Box], time_s: NDArray[np.float64]) -> PersonTruth:
     found = beats(settings)
     statistics = interval_statistics(settings)
     return PersonTruth(
@@ -129,6 +147,7 @@ def _person(settings: PhantomSettings, time_s: NDArray[np.float64]) -> PersonTru
         amplitude_rgb=_triple(amplitude_rgb(settings)),
         skin_rgb=_triple(skin_rgb(settings)),
         skin_tone=settings.skin_tone,
+        head_boxes=boxes,
     )
 
 

@@ -10,6 +10,7 @@ from phantom.settings import PhantomSettings
 from phantom.sheet import Grid, Head, Part, Sheet, over, painted
 from phantom.skin import skin_rgb
 from phantom.texture import Plane, bump, ramp, soft
+from phantom.walking import depths, stature
 
 _CLOTHES = ((72.0, 92.0, 128.0), (96.0, 108.0, 88.0), (64.0, 64.0, 72.0), (140.0, 142.0, 150.0))
 _HAIR = ((58.0, 44.0, 36.0), (36.0, 30.0, 28.0), (92.0, 70.0, 48.0), (110.0, 108.0, 106.0))
@@ -38,13 +39,19 @@ def _forward(height: NDArray[np.float64]) -> NDArray[np.float64]:
     return lower
 
 
-def _heads(width: int, height: int, count: int) -> list[Head]:
+def heads_at_rest(settings: PhantomSettings, width: int, height: int) -> list[Head]:
+    """The head of each person where it is before anything moves, in a picture as it is seen."""
+    count = len(settings.people())
     spacing = width / count
     half = min(0.215 * height, 0.31 * spacing)
-    return [
-        Head((spacing * (number + 0.5) - 0.5, 0.445 * height), (half, _ASPECT * half), _profile, _forward)
-        for number in range(count)
-    ]
+    if settings.motion == "crossing":  # room to walk
+        half = min(0.17 * height, 0.26 * spacing)
+    found = []
+    for number in range(count):
+        size, lower = stature(settings, number)
+        middle = (spacing * (number + 0.5) - 0.5, (0.445 + lower) * height)
+        found.append(Head(middle, (size * half, _ASPECT * (size * half)), _profile, _forward))
+    return found
 
 
 def _head_sheet(
@@ -194,9 +201,9 @@ def mannequin_parts(settings: PhantomSettings, width: int, height: int, rng: np.
 
 
 def _figures(settings: PhantomSettings, width: int, height: int, rng: np.random.Generator, living: bool) -> list[Part]:
-    found: list[Part] = []
+    found: list[list[Part]] = []
     people = settings.people()
-    for number, (person, head) in enumerate(zip(people, _heads(width, height, len(people)), strict=True)):
+    for number, (person, head) in enumerate(zip(people, heads_at_rest(settings, width, height), strict=True)):
         own = np.random.default_rng(int(rng.integers(2**62)))
         who = number if living else None
 
@@ -208,5 +215,5 @@ def _figures(settings: PhantomSettings, width: int, height: int, rng: np.random.
                  r: np.random.Generator = own) -> Sheet:  # fmt: skip
             return _head_sheet(p, r, n, x, y, living)
 
-        found += [Part(who, "body", body), Part(who, "head", face, head)]
-    return found
+        found.append([Part(who, "body", body), Part(who, "head", face, head)])
+    return [part for number in depths(settings) for part in found[number]]
