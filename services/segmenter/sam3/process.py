@@ -103,7 +103,7 @@ class Sam3Process:
         self.description = dict(said["ready"])
         self.starts += 1
         self._ready.set()
-        log.info("SAM 3 is ready", extra=self.description)
+        log.info("SAM 3 is ready", extra={"sam3": self.description})
 
     def _watch(self) -> None:
         pause = FIRST_PAUSE_S
