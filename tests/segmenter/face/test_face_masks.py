@@ -83,7 +83,7 @@ def test_skin_keeps_its_place_in_the_canonical_face_as_the_head_turns() -> None:
     """Spots of the phantom's head, whose place is known exactly, over more than 40 degrees."""
     given_settings = {"scene": "face", "seconds": 2.0, "seed": 0, "skin_tone": 3, "motion": "rotation30", "fps": 10.0}
     known = PhantomSettings(**given_settings)
-    pose = poses(known, frame_ticks(known) / TICKS, known.height)
+    pose = poses(known, frame_ticks(known) / TICKS, known.width, known.height)
     frames, _, plan = face_clip(**{key: value for key, value in given_settings.items() if key != "scene"})
     half = 0.215 * known.height  # of the head's width, as in phantom.scenes.face
     spots = {"forehead": (0.0, -0.35), "right_cheek": (-0.5, 0.2), "left_cheek": (0.5, 0.2), "chin": (0.0, 0.75)}
