@@ -175,7 +175,7 @@ STAGES: dict[str, Stage] = {
             ),
             ("skin",),
             _mask,
-            version=5,
+            version=6,
         ),
         Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
