@@ -43,7 +43,7 @@ class Mesh:
     @property
     def box(self) -> NDArray[np.float64]:
         """float64[4]: x0, y0, x1, y1 of the points."""
-        return np.concatenate([self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)])
+        return boxed(self.points)
 
 
 class MeshModel:
@@ -70,6 +70,11 @@ class MeshModel:
             seen = Mesh(points, presence, square, planes)
             square = square_around(points)
         return seen
+
+
+def boxed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[4]: x0, y0, x1, y1 of points, float64[n, 2 or more]."""
+    return np.concatenate([points[:, :2].min(axis=0), points[:, :2].max(axis=0)])
 
 
 def square_around(points: NDArray[np.float64]) -> Square:

@@ -17,12 +17,15 @@ from segmenter.face.mesh import POINTS
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
 from segmenter.face.regions import outline, skin, window
-from segmenter.face.tracks import Sample, Smoothed, chain, present, smooth
+from segmenter.face.smoothing import NARROW_S, Smoothed, smooth
+from segmenter.face.tracks import Sample, SampledFace, chain, present
 
 _TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
-_NEAR_S = 0.25  # a sample so near lends its judgement of skin to the frame
-_SAME_VIEW_DEG = 2.0  # colours of a head that has turned more are not averaged: another side of it is seen
+_NEAR_S = 0.25  # at least so much of the reach lies between a frame and the samples that judge of its skin
+_SAME_VIEW_DEG = 1.0  # colours of a head that has turned more are not averaged: another side of it is seen
 _LOOK_S = 0.25  # half width over which confidence is averaged
+
+Seen = tuple[float, SampledFace]
 
 
 @dataclass(frozen=True)
@@ -54,23 +57,22 @@ class Painter:
         self._reach = reach
         self._points = np.empty((0, POINTS, 3))
         # of the faces of the samples near the last frame
-        self._judged: dict[tuple[float, int], NDArray[np.bool_]] = {}
+        self._judged: dict[int, tuple[SampledFace, NDArray[np.bool_]]] = {}
 
     def paint(self, samples: Sequence[Sample], time: float) -> FrameMask:
         """The mask of a frame at a time, from the samples within reach of it."""
         labels = np.zeros(self._shape, np.uint8)
         found = []
-        judged: dict[tuple[float, int], NDArray[np.bool_]] = {}
+        judged: dict[int, tuple[SampledFace, NDArray[np.bool_]]] = {}
         for sample, number in present(samples, time):
             track = chain(sample, number, time - self._reach - _TIE_S, time + self._reach + _TIE_S)
-            moments = np.array([moment for moment, _ in track])
-            if len(self._points) < len(track):  # kept: new pages for every frame cost more than the sums
-                self._points = np.empty((2 * len(track), POINTS, 3))
-            points = np.stack([face.points for _, face in track], out=self._points[: len(track)])
-            smoothed = smooth(moments, points, time, self._reach)
-            skin_now = self._skin(sample, number, time)
-            if abs(sample.time - time) <= _NEAR_S:
-                judged[sample.time, number] = skin_now
+            close = time - NARROW_S - _TIE_S, time + NARROW_S + _TIE_S
+            near = chain(sample, number, *close, between=True)
+            fast = len(near) > len(chain(sample, number, *close))
+            smoothed = self._smoothed(track, time, near if fast else None)
+            shown, skin_now = self._skin(sample, number, near, time)
+            if near:
+                judged[id(shown)] = shown, skin_now
             around = [face.look for moment, face in track if abs(moment - time) <= _LOOK_S]
             look = obstruction.mean(around or [sample.faces[number].look])
             part = self._part(smoothed, skin_now, look)
@@ -87,16 +89,30 @@ class Painter:
                 instances.append(Instance(label, part.box, part.confidence, part.transform, part.signs))
         return FrameMask(labels, instances)
 
-    def _skin(self, sample: Sample, number: int, time: float) -> NDArray[np.bool_]:
-        """What of a face is skin, from the samples around the one that is nearest to a frame."""
-        away = abs(sample.time - time)
-        if (sample.time, number) in self._judged and away <= _NEAR_S:
-            return self._judged[sample.time, number]
+    def _smoothed(self, track: list[Seen], time: float, near: list[Seen] | None) -> Smoothed:
+        if len(self._points) < len(track):  # kept: new pages for every frame cost more than the sums
+            self._points = np.empty((2 * len(track), POINTS, 3))
+        points = np.stack([face.points for _, face in track], out=self._points[: len(track)])
+        moments = np.array([moment for moment, _ in track])
+        if near is None:
+            return smooth(moments, points, time, self._reach)
+        close = np.array([moment for moment, _ in near]), np.stack([face.points for _, face in near])
+        return smooth(moments, points, time, self._reach, close)
+
+    def _skin(
+        self, sample: Sample, number: int, near: list[Seen], time: float
+    ) -> tuple[SampledFace, NDArray[np.bool_]]:
+        """The face at the moment nearest to a frame that it was seen at, and what of it is skin, by what is around."""
+        moment, face = min(near, key=lambda seen: abs(seen[0] - time), default=(sample.time, sample.faces[number]))
+        if near and id(face) in self._judged:
+            return self._judged[id(face)]
         # the average must lie within reach of the frame
-        span = (self._reach - max(away, _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
-        yaw = sample.faces[number].look.yaw_deg
-        faces = [face for _, face in chain(sample, number, sample.time - span, sample.time + span)]
-        return skin_of([face.colors for face in faces if abs(face.look.yaw_deg - yaw) < _SAME_VIEW_DEG], yaw)
+        span = (self._reach - max(abs(moment - time), _NEAR_S) if self._reach > 0 else 0.0) + _TIE_S
+        around = chain(sample, number, moment - span, moment + span)
+        if near:
+            around += chain(sample, number, moment - NARROW_S, moment + NARROW_S, between=True)
+        same = {id(other): other for _, other in around if abs(other.look.yaw_deg - face.look.yaw_deg) < _SAME_VIEW_DEG}
+        return face, skin_of([other.colors for other in same.values()], face.look.yaw_deg)
 
     def _part(self, smoothed: Smoothed, judged: NDArray[np.bool_], look: Look) -> Part | None:
         points = smoothed.points

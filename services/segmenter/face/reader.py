@@ -7,7 +7,7 @@ import numpy as np
 from mesh.contracts import Recording
 from segmenter.face import appearance, canonical
 from segmenter.face.detector import Finder, overlap
-from segmenter.face.mesh import Mesh, MeshModel
+from segmenter.face.mesh import Mesh, MeshModel, boxed, square_around
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, pose_of, width_of
 from segmenter.face.regions import OVAL
@@ -15,6 +15,7 @@ from segmenter.face.tracks import SampledFace
 from segmenter.frames import Picture
 
 _SAME_FACE = 0.4  # meshes of one frame that share so much (IoU of their boxes) are one face
+_FOLLOWED = 0.5  # what is found between two moments must share so much with where it should be
 
 
 class FaceReader:
@@ -50,6 +51,28 @@ class FaceReader:
             if face is not None:
                 found.append(face)
         return found
+
+    def follow(self, frame: Picture, before: SampledFace, after: SampledFace, part: float) -> SampledFace | None:
+        """A face between two moments at which it was seen, found where a straight line between these leads to.
+
+        Parameters
+        ----------
+        frame : Picture
+        before, after : SampledFace
+        part : float
+            Of the time from `before` to `after`, 0-1.
+
+        Returns
+        -------
+        SampledFace or None
+            None where there is no face. The detector is not asked: its score lies between those of the two.
+        """
+        points = before.points + part * (after.points - before.points)
+        mesh = self._mesh.fit(frame, square_around(points))
+        if mesh is None or overlap(mesh.box[None], boxed(points)[None])[0, 0] < _FOLLOWED:
+            return None
+        score = before.look.detection + part * (after.look.detection - before.look.detection)
+        return self._face(mesh, score)
 
     def _face(self, mesh: Mesh, score: float) -> SampledFace | None:
         pose = pose_of(axes(mesh.points))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from mesh.contracts import Plan
 from mesh.parameters import Parameters
 from mesh.support import SKIN_SECONDS, key_support
 from segmenter.face import canonical, obstruction
+from segmenter.face.between import CLOSE_S, follow
 from segmenter.face.models import problem
 from segmenter.face.obstruction import Look
 from segmenter.face.painter import Painter
@@ -151,8 +153,11 @@ def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters
     for index in range(first, last):
         time = float(times[index])
         while due < len(times) and times[due] <= time + reach + _TIE_S:
-            sample = Sample(float(times[due]), reader.read(_frame(source, due)))
+            *passed, frame = _up_to(source, due, stride)
+            sample = Sample(float(times[due]), reader.read(frame))
             link(held, sample)
+            if held and times[due] > times[first] - CLOSE_S and held[-1].time < times[last - 1] + CLOSE_S:
+                follow(reader, held[-1], sample, [(float(times[frame.index]), frame) for frame in passed])
             held.append(sample)
             due += stride
         while held and held[0].time < time - reach - _TIE_S:
@@ -168,10 +173,13 @@ def sampling(times: NDArray[np.float64]) -> int:
     return max(1, round(rate / SAMPLES_HZ))
 
 
-def _frame(source: Iterator[Frame], index: int) -> Frame:
+def _up_to(source: Iterator[Frame], index: int, count: int) -> list[Frame]:
+    """So many frames up to the one of an index, fewer where those before did not come."""
+    found: deque[Frame] = deque(maxlen=count)
     for frame in source:
-        if frame.index == index:
-            return frame
         if frame.index > index:
             break
+        found.append(frame)
+        if frame.index == index:
+            return list(found)
     raise ValueError(f"frame {index} is needed for the faces around it and did not come")

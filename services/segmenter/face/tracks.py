@@ -1,8 +1,7 @@
-"""Faces followed from sample to sample within a second, and their points smoothed without lag.
+"""Faces followed from sample to sample within a second.
 
 A sample is a frame that is looked at, ten a second. Links between faces of two samples depend on these samples and
-those between them alone, and smoothing reaches over a fixed span on both sides: what is found for a frame does not
-depend on where a clip was cut.
+those between them alone: what is found for a frame does not depend on where a clip was cut.
 """
 
 from __future__ import annotations
@@ -15,15 +14,10 @@ from numpy.typing import NDArray
 
 from segmenter.face.detector import overlap
 from segmenter.face.obstruction import Look
-from segmenter.face.pose import width_of
 
 REACH = 3  # a face that one or two samples miss is the same one
 REACH_S = 0.5
 _SAME = 0.25  # least overlap (IoU) of the boxes of a face in two samples
-_NARROW_S = 0.2  # half width of the window in which a fast head is followed
-# A head moves where the narrow and the wide window disagree by so much, in px and in widths of the face; below it the
-# wide one counts alone, above three times as much the narrow one.
-_MOVED_PX, _MOVED_WIDTHS = 0.3, 0.004
 
 
 @dataclass(frozen=True)
@@ -59,16 +53,20 @@ class Sample:
     faces : list of SampledFace
     before, after : list of (Sample, int) or None
         Of each face: the sample and the place in its `faces` of the same face, the nearest one that has it.
+    between : list of list of (float, SampledFace)
+        Of each face: where it is in the frames up to the sample after, with their times, where it moved far.
     """
 
     time: float
     faces: list[SampledFace]
     before: list[tuple[Sample, int] | None] = field(default_factory=list)
     after: list[tuple[Sample, int] | None] = field(default_factory=list)
+    between: list[list[tuple[float, SampledFace]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.before = [None] * len(self.faces)
         self.after = [None] * len(self.faces)
+        self.between = [[] for _ in self.faces]
 
 
 def link(earlier: Sequence[Sample], sample: Sample) -> None:
@@ -152,82 +150,18 @@ def present(samples: Sequence[Sample], time: float) -> list[tuple[Sample, int]]:
     return found
 
 
-def chain(sample: Sample, face: int, low: float, high: float) -> list[tuple[float, SampledFace]]:
-    """The same face in all samples from `low` to `high` seconds, in order of time."""
+def chain(sample: Sample, face: int, low: float, high: float, between: bool = False) -> list[tuple[float, SampledFace]]:
+    """The same face in all samples from `low` to `high` seconds, in order of time; if asked, between them too."""
     back: list[tuple[float, SampledFace]] = []
-    at = sample.before[face]
-    while at is not None and at[0].time >= low:
-        back.append((at[0].time, at[0].faces[at[1]]))
-        at = at[0].before[at[1]]
+    at, to = (sample, face), sample.before[face]
+    while to is not None and at[0].time >= low:
+        back += reversed(to[0].between[to[1]]) if between else ()
+        back.append((to[0].time, to[0].faces[to[1]]))
+        at, to = to, to[0].before[to[1]]
     found = [*reversed(back), (sample.time, sample.faces[face])]
-    at = sample.after[face]
-    while at is not None and at[0].time <= high:
-        found.append((at[0].time, at[0].faces[at[1]]))
-        at = at[0].after[at[1]]
+    at, to = (sample, face), sample.after[face]
+    while to is not None and at[0].time <= high:
+        found += at[0].between[at[1]] if between else ()
+        found.append((to[0].time, to[0].faces[to[1]]))
+        at, to = to, to[0].after[to[1]]
     return [entry for entry in found if low <= entry[0] <= high]
-
-
-@dataclass(frozen=True)
-class Smoothed:
-    """The points of a face at a moment.
-
-    Attributes
-    ----------
-    points, velocity : float64[468, 3]
-        px and px a second.
-    """
-
-    points: NDArray[np.float64]
-    velocity: NDArray[np.float64]
-
-
-def smooth(times: NDArray[np.float64], points: NDArray[np.float64], time: float, half_width: float) -> Smoothed:
-    """Points at a moment from those of the samples around it: a straight line fitted to each coordinate.
-
-    Weights are those of a Hann window, symmetric in time, so nothing lags. A head at rest is smoothed over the
-    whole of it, which takes away what the mesh wavers and all that it may follow of the pulse; one that moves
-    is followed in a window of +- 0.2 s.
-
-    Parameters
-    ----------
-    times : float64[n]
-        s, at least one, in order.
-    points : float64[n, 468, 3]
-        px
-    time : float
-        s
-    half_width : float
-        s; 0 takes the nearest sample as it is.
-
-    Returns
-    -------
-    Smoothed
-    """
-    offset = times - time
-    if len(times) == 1 or half_width <= 0:
-        nearest = int(np.abs(offset).argmin())
-        return Smoothed(points[nearest], np.zeros_like(points[nearest]))
-    wide = _line(offset, points, half_width)
-    near = _line(offset, points, max(_NARROW_S, 1.01 * float(np.abs(offset).min())))
-    difference = near.points[:, :2] - wide.points[:, :2]
-    moved = float(np.sqrt(np.mean(np.sum(difference**2, axis=1))))
-    least = _MOVED_PX + _MOVED_WIDTHS * width_of(wide.points)
-    part = min(max((moved - least) / (2 * least), 0.0), 1.0)
-    return Smoothed(wide.points + part * (near.points - wide.points), near.velocity if part > 0 else wide.velocity)
-
-
-def _line(offset: NDArray[np.float64], points: NDArray[np.float64], half_width: float) -> Smoothed:
-    reach = np.abs(offset) / (1.02 * half_width)
-    first, *_, last = np.flatnonzero(reach < 1).repeat(2)
-    inside = slice(first, last + 1)
-    x = offset[inside]
-    weight = np.cos(np.pi / 2 * reach[inside]) ** 2
-    s0, s1, s2 = weight.sum(), (weight * x).sum(), (weight * x * x).sum()
-    determinant = s0 * s2 - s1 * s1
-    if determinant > 1e-4 * (s0 * half_width) ** 2:
-        level, slope = weight * (s2 - s1 * x) / determinant, weight * (s0 * x - s1) / determinant
-    else:  # all at about one moment: their mean, and no velocity
-        level, slope = weight / s0, np.zeros_like(weight)
-    # a sum over the samples, in order: the same bits whatever lies beside it
-    found = np.einsum("ws,spc->wpc", np.stack([level, slope]), points[inside])
-    return Smoothed(found[0], found[1])

@@ -13,7 +13,8 @@ from segmenter.face import appearance, canonical
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
 from segmenter.face.regions import OVAL, REGIONS, outline
-from segmenter.face.tracks import Sample, SampledFace, chain, forget, link, present, smooth
+from segmenter.face.smoothing import smooth
+from segmenter.face.tracks import Sample, SampledFace, chain, forget, link, present
 
 pytestmark = pytest.mark.unit
 
