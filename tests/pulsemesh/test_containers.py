@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "segmenter", "ppg", "magnifier")
-GPU = ("segmenter", "ppg")
+GPU = ("segmenter", "ppg", "magnifier")
 
 
 @pytest.fixture(scope="module")
