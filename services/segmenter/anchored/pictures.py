@@ -12,6 +12,7 @@ SIDE = 160  # most samples of the longer side on the finest level
 LEVELS = 3
 LOCAL = 3  # samples to each side over which the local mean is taken
 LEAST_SIDE = 12  # samples of the shorter side on the coarsest level
+_MEAN = ImageFilter.BoxBlur(LOCAL)
 
 Plane = NDArray[np.uint8]
 Levels = NDArray[np.float32]
@@ -70,6 +71,7 @@ def small_picture(luma: Plane) -> Small:
             if min(picture.size) < 2 * LEAST_SIDE:
                 break
             picture = picture.reduce(2)
-        mean = np.asarray(picture.filter(ImageFilter.BoxBlur(LOCAL)), np.float32)
-        levels.append(np.subtract(np.asarray(picture), mean, dtype=np.float32))
+        level = np.array(picture, np.float32)
+        level -= np.asarray(picture.filter(_MEAN))
+        levels.append(level)
     return Small(levels)

@@ -2,13 +2,14 @@
 
 Baker and Matthews 2004 (IJCV 56:221): the gradients and the Hessian are those of the template, so they are computed
 once. Only the samples of the template that say most are looked at (Dellaert and Collins 1999, ICCV workshop on
-frame-rate vision, "Fast image-based tracking by selective pixel integration"). Brightness may be scaled and shifted as a
-whole, and samples that do not fit count little (Geman and McClure 1987). A search over whole samples of the coarsest
+frame-rate vision, "Fast image-based tracking by selective pixel integration"). Brightness may be scaled and shifted as
+a whole, and samples that do not fit count little (Geman and McClure 1987). A search over whole samples of the coarsest
 level comes first, so that no frame needs another one's result.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +19,17 @@ from segmenter.anchored.pictures import Levels, Small
 
 Floats = NDArray[np.float64]
 
-POINTS = 1536  # of the finest level
+POINTS = 1024  # of the finest level; half of it on each coarser one
 _TILE = 8  # samples; points are spread over tiles of this side
 _REACH = 0.15  # of the longer side: how far the search looks
-_STEPS = (4, 4, 4)  # at most, on each level, finest first
-_ENOUGH = 0.02  # samples: a step that moves no point of the skin farther is the last one of its level
+_SEARCHED = 128  # points of the coarsest level that a search looks at
+_STEPS = (4, 3, 3)  # at most, on each level, finest first
+_ENOUGH = (0.05, 0.1, 0.15)  # samples: a step that moves the skin no farther is the last one of its level
 _OUTLIER = 3.0  # mean absolute differences at which a sample counts a quarter
 _LEAST_SEEN = 0.35  # part of the points that must lie inside the picture
 _LEAST_POINTS = 24
 _MOST_SCALE = 1.5
+_LEAST_GAIN = 0.1  # of the picture's contrast against the template's
 PARAMETERS = 4  # of a similarity
 
 
@@ -36,8 +39,8 @@ class _Level:
 
     Attributes
     ----------
-    x, y : float32[n]
-        Places in samples.
+    off_x, off_y : float32[n]
+        Places in samples, from the middle of the skin.
     values : float32[n]
     rows : float32[6, n]
         What the difference is fitted with: how the template changes with each parameter, the template, 1.
@@ -45,11 +48,35 @@ class _Level:
         Of each two of `rows`.
     """
 
-    x: Levels
-    y: Levels
+    off_x: Levels
+    off_y: Levels
     values: Levels
     rows: Levels
     products: Levels
+
+
+@dataclass(frozen=True)
+class _Search:
+    """All shifts that are tried, prepared.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the picture with zeros around it.
+    reach : int
+        Most samples of a shift along x and y.
+    at : intp[shifts, n]
+        Places of the points.
+    values : float32[n]
+    allowed : float32[shifts]
+        1 where enough of the points lie inside the picture, else 0.
+    """
+
+    shape: tuple[int, int]
+    reach: int
+    at: NDArray[np.intp]
+    values: Levels
+    allowed: Levels
 
 
 @dataclass(frozen=True)
@@ -60,6 +87,8 @@ class Template:
     ----------
     levels : list of _Level
         Finest first; coarse ones on which too little is left of the skin are absent.
+    search : _Search
+        On the coarsest of them.
     middle : tuple of float
         Of the skin, x and y in samples of the finest level.
     reach : float
@@ -67,6 +96,7 @@ class Template:
     """
 
     levels: list[_Level]
+    search: _Search
     middle: tuple[float, float]
     reach: float
 
@@ -112,8 +142,9 @@ def template_of(picture: Small, skin: NDArray[np.bool_]) -> Template | None:
         return None
     middle = (float(columns.mean()), float(rows.mean()))
     reach = float(np.sqrt(columns.var() + rows.var()))
-    levels = []
-    inside = skin
+    levels: list[_Level] = []
+    inside: NDArray[np.bool_] = skin
+    search: _Search | None = None
     for number, values in enumerate(picture.levels):
         if number:
             inside = _halved(inside, values.shape)
@@ -121,15 +152,31 @@ def template_of(picture: Small, skin: NDArray[np.bool_]) -> Template | None:
         if level is None:
             break
         levels.append(level)
-    return Template(levels, middle, reach) if levels else None
+        search = _search_of(values, inside)
+    return Template(levels, search, middle, reach) if search is not None else None
 
 
 def _halved(skin: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Skin on the next level: where all of a block is."""
     padded = np.zeros((2 * shape[0], 2 * shape[1]), np.bool_)
     padded[: skin.shape[0], : skin.shape[1]] = skin
-    whole: NDArray[np.bool_] = padded.reshape(shape[0], 2, shape[1], 2).all(axis=(1, 3))
+    blocks = padded.reshape(shape[0], 2, shape[1], 2)
+    whole: NDArray[np.bool_] = np.logical_and.reduce(blocks, axis=(1, 3))
     return whole
+
+
+def _search_of(values: Levels, inside: NDArray[np.bool_]) -> _Search:
+    """Prepare the search for the strongest samples of the skin."""
+    height, width = values.shape
+    reach = max(math.ceil(_REACH * max(width, height)), 1)
+    rows, columns = np.nonzero(inside)
+    chosen = _spread(rows, columns, np.abs(values[rows, columns]), _SEARCHED)
+    rows, columns = rows[chosen], columns[chosen]
+    steps = np.arange(2 * reach + 1)
+    shape = (height + 2 * reach, width + 2 * reach)
+    at = (steps[:, None] * shape[1] + steps).reshape(-1, 1) + rows * shape[1] + columns
+    seen = np.pad(np.ones(values.shape, np.bool_), reach).ravel()[at].mean(axis=1)
+    return _Search(shape, reach, at, values[rows, columns], (seen >= _LEAST_SEEN).astype(np.float32))
 
 
 def _level(
@@ -145,17 +192,15 @@ def _level(
     strength = (gradient_x**2 + gradient_y**2)[rows, columns]
     chosen = _spread(rows, columns, strength, most)
     rows, columns = rows[chosen], columns[chosen]
-    x, y = columns.astype(np.float32), rows.astype(np.float32)
     across, down = gradient_x[rows, columns], gradient_y[rows, columns]
-    # x and y from the middle of the skin, in units of its reach: all parameters move it about alike
-    off_x = (scale * (x + 0.5) - 0.5 - middle[0]) / reach
-    off_y = (scale * (y + 0.5) - 0.5 - middle[1]) / reach
+    off_x = (columns - ((middle[0] + 0.5) / scale - 0.5)).astype(np.float32)
+    off_y = (rows - ((middle[1] + 0.5) / scale - 0.5)).astype(np.float32)
+    unit = np.float32(scale / reach)  # all parameters move the skin about alike
+    grown, turned = across * off_x + down * off_y, down * off_x - across * off_y
     shown = values[rows, columns]
-    fitted = np.stack(
-        [across, down, across * off_x + down * off_y, down * off_x - across * off_y, shown, np.ones_like(shown)]
-    ).astype(np.float32)
+    fitted = np.stack([across, down, grown * unit, turned * unit, shown, np.ones_like(shown)])
     products = np.ascontiguousarray(fitted[_PAIRS[0]] * fitted[_PAIRS[1]])
-    return _Level(x, y, shown, fitted, products)
+    return _Level(off_x, off_y, shown, fitted, products)
 
 
 def _spread(rows: NDArray[np.intp], columns: NDArray[np.intp], strength: Levels, most: int) -> NDArray[np.intp]:
@@ -187,7 +232,7 @@ def register(template: Template, picture: Small) -> Registration | None:
     """
     coarsest = len(template.levels) - 1
     scale = 2.0**coarsest
-    shift = _search(template.levels[coarsest], picture.levels[coarsest])
+    shift = _search(template.search, picture.levels[coarsest])
     turn = np.array([[1.0, 0.0], [0.0, 1.0]])
     at = np.array(template.middle) + scale * np.array(shift)  # where the middle of the skin lies
     likeness = seen = 0.0
@@ -202,27 +247,18 @@ def register(template: Template, picture: Small) -> Registration | None:
     return Registration(np.concatenate([turn, offset[:, None]], axis=1), likeness, seen)
 
 
-def _search(level: _Level, image: Levels) -> tuple[float, float]:
+def _search(search: _Search, image: Levels) -> tuple[float, float]:
     """The shift by whole samples at which template and picture are most alike."""
-    height, width = image.shape
-    reach = max(int(np.ceil(_REACH * max(width, height))), 1)
-    padded = np.pad(image, reach)
-    inside = np.pad(np.ones_like(image), reach)
-    steps = np.arange(2 * reach + 1)
-    start = level.y.astype(np.intp) * (width + 2 * reach) + level.x.astype(np.intp)
-    shifts = (steps[:, None] * (width + 2 * reach) + steps).ravel()
-    at = shifts[:, None] + start
-    shown, weight = padded.ravel().take(at), inside.ravel().take(at)
-    count = weight.sum(axis=1)
-    sums = np.einsum("ij,j->i", weight, level.values), np.einsum("ij,j->i", weight, level.values**2)
-    total, power = shown.sum(axis=1), np.einsum("ij,ij->i", shown, shown)
-    product = np.einsum("ij,j->i", shown, level.values)
-    least = np.maximum(count, 1)
-    above = product - total * sums[0] / least
-    below = (power - total**2 / least) * (sums[1] - sums[0] ** 2 / least)
-    score = np.where(count >= _LEAST_SEEN * len(start), above / np.sqrt(np.maximum(below, 1e-6)), -1.0)
+    padded = np.zeros(search.shape, np.float32)
+    reach = search.reach
+    padded[reach:-reach, reach:-reach] = image
+    shown = padded.ravel().take(search.at)
+    product = np.einsum("ij,j->i", shown, search.values)
+    power = np.einsum("ij,ij->i", shown, shown)
+    score = search.allowed * product / np.sqrt(power + np.float32(1e-3))
     best = int(np.argmax(score))
-    return float(best % len(steps) - reach), float(best // len(steps) - reach)
+    side = 2 * reach + 1
+    return float(best % side - reach), float(best // side - reach)
 
 
 def _refine(
@@ -231,59 +267,75 @@ def _refine(
     level, scale = template.levels[number], 2.0**number
     height, width = image.shape
     flat = image.ravel()
-    middle = (np.array(template.middle) + 0.5) / scale - 0.5  # on this level
-    off_x, off_y = level.x - np.float32(middle[0]), level.y - np.float32(middle[1])
     reach = template.reach / scale
     place = (at + 0.5) / scale - 0.5
     likeness = seen = 0.0
     for _ in range(_STEPS[number]):
-        a, b, c, d = (np.float32(value) for value in turn.ravel())
-        x = a * off_x + b * off_y + np.float32(place[0])
-        y = c * off_x + d * off_y + np.float32(place[1])
-        weight = ((x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)).astype(np.float32)
-        seen = float(weight.mean())
+        x, y = _moved(level, turn, place)
+        inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
+        seen = np.count_nonzero(inside) / len(inside)
         if seen < _LEAST_SEEN:
             return None
-        column = np.clip(x, 0, width - 2).astype(np.intp)
-        row = np.clip(y, 0, height - 2).astype(np.intp)
-        right, down = x - column, y - row
-        corner = row * width + column
-        upper, lower = flat.take(corner), flat.take(corner + width)
-        upper += (flat.take(corner + 1) - upper) * right
-        lower += (flat.take(corner + (width + 1)) - lower) * right
-        upper += (lower - upper) * down
-        shown = upper
-        # what fits badly counts little
-        difference = np.abs(shown - level.values)
-        difference *= weight
-        usual = float(difference.sum()) / max(float(weight.sum()), 1.0)
-        difference /= np.float32(max(_OUTLIER * usual, 1e-3))
-        difference *= difference
-        difference += 1
-        weight /= difference * difference
-        normal = np.zeros((PARAMETERS + 2, PARAMETERS + 2))
-        normal[_PAIRS] = np.einsum("ij,j->i", level.products, weight)
-        normal += np.triu(normal, 1).T
+        shown = _sampled(flat, width, x, y)
+        weight = _weights(shown - level.values, inside)
+        normal = np.empty((PARAMETERS + 2, PARAMETERS + 2))
+        normal[_PAIRS] = normal[_PAIRS[::-1]] = np.einsum("ij,j->i", level.products, weight)
         weight *= shown
         target = np.einsum("ij,j->i", level.rows, weight).astype(np.float64)
-        power = float(np.einsum("i,i", weight, shown))
-        likeness = _correlation(normal, target, power)
+        likeness = _correlation(normal, target, float(np.einsum("i,i", weight, shown)))
         try:
             step = np.linalg.solve(normal, target)
         except np.linalg.LinAlgError:
             return None
-        gain = step[PARAMETERS]
-        if gain <= 0.1:  # nothing alike: no step makes sense
+        if not step[PARAMETERS] > _LEAST_GAIN:  # nothing alike: no step makes sense
             return None
-        moved = step[:PARAMETERS] / gain
+        moved = step[:PARAMETERS] / step[PARAMETERS]
         # the template would have to be moved by this: the place in the picture by its inverse, composed
         grown, turned = 1 + moved[2] / reach, moved[3] / reach
         back = np.array([[grown, turned], [-turned, grown]]) / (grown**2 + turned**2)
         turn = turn @ back
         place = place - turn @ moved[:2]
-        if np.abs(moved).max() < _ENOUGH:
+        if np.abs(moved).max() < _ENOUGH[number]:
             break
     return turn, scale * (place + 0.5) - 0.5, likeness, seen
+
+
+def _moved(level: _Level, turn: Floats, place: Floats) -> tuple[Levels, Levels]:
+    """Where the points lie in the picture."""
+    (a, b), (c, d) = turn.astype(np.float32)
+    x, y = a * level.off_x, d * level.off_y
+    x += b * level.off_y
+    y += c * level.off_x
+    x += np.float32(place[0])
+    y += np.float32(place[1])
+    return x, y
+
+
+def _sampled(flat: Levels, width: int, x: Levels, y: Levels) -> Levels:
+    """A picture between its samples (bilinear); anything outside of it."""
+    column, row = x.astype(np.int32), y.astype(np.int32)
+    right, down = x - column.astype(np.float32), y - row.astype(np.float32)
+    corner = (row * np.int32(width) + column).astype(np.intp)
+    upper, lower = flat.take(corner, mode="clip"), flat.take(corner + width, mode="clip")
+    corner += 1
+    upper += (flat.take(corner, mode="clip") - upper) * right
+    lower += (flat.take(corner + width, mode="clip") - lower) * right
+    lower -= upper
+    lower *= down
+    upper += lower
+    return upper
+
+
+def _weights(difference: Levels, inside: NDArray[np.bool_]) -> Levels:
+    """How much each point counts: less what does not fit, nothing what is outside."""
+    np.abs(difference, out=difference)
+    difference *= inside
+    usual = float(np.add.reduce(difference)) / np.count_nonzero(inside)
+    difference *= np.float32(1 / max(_OUTLIER * usual, 1e-3))
+    difference *= difference
+    difference += np.float32(1)
+    difference *= difference
+    return np.divide(inside, difference, dtype=np.float32)
 
 
 def _correlation(normal: Floats, target: Floats, power: float) -> float:
