@@ -73,10 +73,10 @@ def _all(plan: Plan, kind: str) -> list[Need]:
 def _skin(plan: Plan, parameters: Parameters, index: int) -> list[Need]:
     start = plan.chunks[0].t0
     first = _overlapping(plan, start, start + SKIN_SECONDS)
-    if parameters.skin_chroma is not None or parameters.segmenter == "sam3":
+    if parameters.segmenter == "sam3":
         first = []
-    elif parameters.segmenter != "face" and parameters.skin_point is not None and len(parameters.skin_point) == 3:
-        at = start + parameters.skin_point[2]
+    elif parameters.segmenter != "face" and parameters.skin_chroma is None and parameters.skin_point is not None:
+        at = start + (parameters.skin_point[2] if len(parameters.skin_point) == 3 else 0.0)
         shown = max(c.index for c in plan.chunks if c.t0 <= max(at, start))
         first = sorted({shown, *_overlapping(plan, at, at + SKIN_SECONDS)})  # what is asked does not depend on the cut
     return [("plan", 0), *(("chunk", k) for k in first)]
@@ -159,7 +159,7 @@ STAGES: dict[str, Stage] = {
             ("segmenter", "skin_point", "skin_chroma", "prompt", "chroma_similarity"),
             ("split",),
             _skin,
-            version=4,
+            version=5,
         ),
         Stage(
             "mask",
