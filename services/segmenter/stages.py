@@ -20,6 +20,9 @@ from mesh.errors import BadParameters, Unavailable
 from mesh.parameters import Parameters
 from mesh.stages import Inputs, Output
 from mesh.support import KEY_SECONDS, SKIN_SECONDS, key_support
+from segmenter.anchored.anchor import Anchor
+from segmenter.anchored.follower import Follower
+from segmenter.anchored.moments import Moments
 from segmenter.appearance import ColourNotes
 from segmenter.choice import choose
 from segmenter.chroma_key import Key, exposure_of, segment
@@ -39,7 +42,7 @@ from segmenter.sam3.segmenter import Sam3Segmenter
 from segmenter.sam3.settings import Wanted
 
 _ALIKE = "Start every segmenter of a mesh with the same weights of SAM 3, or none. See docs/sam3.md."
-_MOMENTS = 10  # in which it is seen whether skin lies in pieces
+_TIMES = 10  # at which it is seen whether skin lies in pieces
 
 
 def _plan(inputs: Inputs) -> Plan:
@@ -65,13 +68,16 @@ def skin(task: Task, inputs: Inputs) -> Iterator[Output]:
         _sam3_device() if parameters.segmenter == "auto" else None,
         lambda: face.sees_face(plan, frames(plan, inputs.of("chunk"), None, SKIN_SECONDS)),
     )
-    content: dict[str, Any] = asdict(choice) | {"point": parameters.skin_point, "pieces": False, "model": None}
+    content: dict[str, Any] = asdict(choice) | {"point": parameters.skin_point, "model": None}
+    content |= {"pieces": False, "anchor": None}
     if choice.segmenter == "chroma":
-        reference, cells = _reference(plan, inputs, parameters)
+        reference, cells, moments = _reference(plan, inputs, parameters)
         content |= asdict(reference)
-        if cells is not None and reference.chroma is not None:
+        if reference.chroma is not None:
             similarity = parameters.chroma_similarity or reference.similarity
             content["pieces"] = are_apart(_moments(plan.recording, cells, reference, similarity))
+            anchor = moments.anchor(cells, reference.chroma, similarity, cut=content["pieces"])
+            content["anchor"] = anchor and anchor.to_json()
     elif choice.segmenter == "face":
         content |= asdict(Reference(None, None, 1.0, "no face was seen"))
     else:
@@ -88,23 +94,25 @@ def _sam3_device() -> str | None:
         return sam3.device
 
 
-def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Reference, Cells | None]:
+def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Reference, Cells, Moments]:
     """The user's colour, the one under the user's point, or the one found by itself; and what it was found in."""
     recording, times = plan.recording, frame_times(plan)
-    if parameters.skin_chroma is not None:
-        return reference_at(recording, parameters.skin_chroma), None
     start = float(times[0])
     reference: Reference | None = None
-    if parameters.skin_point is not None:
+    if parameters.skin_chroma is not None:
+        reference = reference_at(recording, parameters.skin_chroma)
+    elif parameters.skin_point is not None:
         reference, start = _reference_at_point(plan, inputs, parameters.skin_point)
     wanted = wanted_frames(times[times >= start], SKIN_SECONDS)
     first = int(np.searchsorted(times, start))
     wanted = range(wanted.start + first, wanted.stop + first, wanted.step)
-    decoded = frames(plan, inputs.of("chunk"), start, start + SKIN_SECONDS)
+    moments = Moments(recording)
+    decoded = moments.frames(frames(plan, inputs.of("chunk"), start, start + SKIN_SECONDS), wanted)
     cells = gather_cells(decoded, chroma_shape(recording), wanted)
     if reference is None:
-        return find_reference(recording, cells), cells
-    return check_colour(recording, cells, reference, parameters.chroma_similarity or reference.similarity), cells
+        return find_reference(recording, cells), cells, moments
+    similarity = parameters.chroma_similarity or reference.similarity
+    return check_colour(recording, cells, reference, similarity), cells, moments
 
 
 def _reference_at_point(plan: Plan, inputs: Inputs, point: tuple[float, ...]) -> tuple[Reference, float]:
@@ -128,7 +136,7 @@ def _moments(
     recording: Recording, cells: Cells, reference: Reference, similarity: float
 ) -> Iterator[NDArray[np.bool_]]:
     """Where the reference's colour is, in means over a tenth of the time each."""
-    for part in np.array_split(np.arange(len(cells.times)), min(_MOMENTS, len(cells.times))):
+    for part in np.array_split(np.arange(len(cells.times)), min(_TIMES, len(cells.times))):
         mean = np.stack([cells.u[part].mean(axis=0), cells.v[part].mean(axis=0)], axis=-1)
         apart = opencv_from_stored(recording, mean) - np.array(reference.chroma)
         yield (apart**2).sum(axis=-1) < similarity
@@ -154,7 +162,9 @@ def mask(task: Task, inputs: Inputs) -> Iterator[Output]:
     if skin["segmenter"] == "chroma" and skin["stored"] is None:
         yield Output("mask", str(task.index), empty_masks(shape, chunk.frames))
         return
-    followed = (face.CANONICAL, REGIONS) if skin["segmenter"] == "face" else ()
+    followed: tuple[Any, ...] = (face.CANONICAL, REGIONS) if skin["segmenter"] == "face" else ()
+    if skin["anchor"] and parameters.key == "steady":  # its picture
+        followed = ((plan.recording.width, plan.recording.height),)
     writer = MaskWriter(shape, *followed)
     make = {"chroma": _chroma_masks, "face": _face_masks, "sam3": _sam3_masks}[skin["segmenter"]]
     for found in make(plan, inputs, parameters, skin, first, last):
@@ -179,12 +189,19 @@ def _chroma_masks(
     steady = parameters.key == "steady"  # the key on single frames is the bare one of faceHR
     key = Key(u, v, scale_u, scale_v, similarity, exposure_of(recording) if steady else None, clean=steady)
     size = (recording.width, recording.height)
-    if not skin["pieces"]:
-        yield from (frame_mask(labels, size) for labels in segment(decoded, windows, first, last, key))
-        return
-    notes = ColourNotes()
-    labelled = segment(notes.frames(decoded, first), windows, first, last, key)
-    yield from notes.masks((cut_into_pieces(labels, size) for labels in labelled), first)
+    follower, notes = None, ColourNotes() if skin["pieces"] else None
+    if skin["anchor"] and steady:
+        follower = Follower(Anchor.from_json(skin["anchor"]), size)
+        decoded = follower.frames(decoded, first, last)
+    if notes is not None:
+        decoded = notes.frames(decoded, first)
+    labelled = segment(decoded, windows, first, last, key)
+    found: Iterator[FrameMask] = (
+        cut_into_pieces(labels, size) if notes else frame_mask(labels, size) for labels in labelled
+    )
+    if follower is not None:
+        found = follower.masks(found, first)
+    yield from found if notes is None else notes.masks(found, first)
 
 
 def _face_masks(
