@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from media.masks import Instance, MaskReader
+from media.masks import MaskReader
 from media.people import People, PersonSkin
+from segmenter.detections import Detection
 from segmenter.tracks import Track, Tracker, join_tracks, spans_of
 
 LEAST_S = 2.0  # seen for less, a piece of skin is none that anything could be measured on …
@@ -69,8 +70,8 @@ def link_people(
         was out of sight, another.
     """
     tracker, samples = Tracker(), 0
-    for frame, (instances, size) in enumerate(_headers(masks)):
-        tracker.add(frame, float(times[frame]), instances, -1 if cells is None else int(cells[frame]))
+    for frame, (found, size) in enumerate(_detections(masks)):
+        tracker.add(frame, float(times[frame]), found, -1 if cells is None else int(cells[frame]))
         samples = size
     if not samples:
         return People([])
@@ -91,12 +92,13 @@ def link_people(
     return People(people, warnings)
 
 
-def _headers(masks: Iterable[MaskReader]) -> Iterator[tuple[list[Instance], int]]:
-    """Instances of each frame, and how many samples it has."""
+def _detections(masks: Iterable[MaskReader]) -> Iterator[tuple[list[Detection], int]]:
+    """What is found in each frame, and how many samples it has."""
     for reader in masks:
         size = reader.shape[0] * reader.shape[1]
+        filled = reader.canonical if reader.regions else None  # whose parts have names, a face fills it
         for instances in reader.instances:
-            yield instances, size
+            yield [Detection.of(instance, filled) for instance in instances], size
 
 
 def _frames(chain: Sequence[Track]) -> int:

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from media.masks import Instance
 from media.people import Span
-from segmenter.appearance import AREA, COLOUR
+from segmenter.detections import Detection, Place, colour_difference
 
 LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
 MOST_SHARED_S = 4.0  # for so long two that are seen as one are believed to walk on
@@ -27,76 +26,14 @@ REACH = 0.7  # in sizes: how far from where it should be a detection may lie …
 REACH_PER_S = 1.2  # … and so much farther for each second of loss
 MOST_COST = 2.2
 SHARED_GROWTH, SHARED_PART = 1.3, 0.6  # a detection that grew so, over a lost track's place, shows two
+SHARED_S, SHARED_AREA = 0.5, 0.25  # if that track was seen for so long, and has so much of the other's skin
 JOIN_REACH, JOIN_REACH_PER_S, MOST_JOIN_REACH = 1.0, 0.5, 3.0
 JOIN_COST = 2.5
 JOIN_TRACKS = 500  # the longest ones, at most
 _VELOCITY_S, _COLOUR_S, _SIZE_S = 0.25, 1.0, 0.7  # time constants of what a track remembers
 _DAMPING_S = 0.8  # of the velocity of a lost track: nobody goes on for ever
-_COLOUR_LEVELS = np.array([24.0, 10.0, 10.0])  # differences in Y, U, V that count as much as no overlap
 _SAME_LABEL = 1.0  # taken off the cost where a segmenter promises that the label is the same one's
 _NEVER = 1e6
-
-
-@dataclass
-class Place:
-    """Where something is in a frame: middle and size in luma pixels."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def size(self) -> float:
-        """Root of the area."""
-        return math.sqrt(max(self.width * self.height, 1.0))
-
-    @property
-    def order(self) -> tuple[float, float, float, float]:
-        """To put places in an order that labels have no part in."""
-        return self.x, self.y, self.width, self.height
-
-    def overlap(self, other: Place) -> float:
-        """Area that both cover."""
-        across = min(self.x + self.width / 2, other.x + other.width / 2) - max(
-            self.x - self.width / 2, other.x - other.width / 2
-        )
-        along = min(self.y + self.height / 2, other.y + other.height / 2) - max(
-            self.y - self.height / 2, other.y - other.height / 2
-        )
-        return max(across, 0.0) * max(along, 0.0)
-
-
-@dataclass
-class Detection:
-    """An instance of one frame.
-
-    Attributes
-    ----------
-    label : int
-    place : Place
-    confidence : float
-    area : float
-        Chroma samples of skin.
-    colour : float64[3] or None
-        Mean Y, U, V.
-    """
-
-    label: int
-    place: Place
-    confidence: float
-    area: float
-    colour: NDArray[np.float64] | None
-
-    @classmethod
-    def of(cls, instance: Instance) -> Detection:
-        """What an instance's header says."""
-        x0, y0, x1, y1 = instance.box
-        place = Place((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)
-        levels = [instance.signs.get(name) for name in COLOUR]
-        colour = None if any(level is None for level in levels) else np.array(levels, np.float64)
-        area = instance.signs.get(AREA, place.width * place.height / 4)
-        return cls(instance.id, place, instance.confidence, area, colour)
 
 
 @dataclass(eq=False)
@@ -106,6 +43,8 @@ class Track:
     Attributes
     ----------
     spans : list of [first frame, frame after the last, label]
+    edge_speeds : float64[4]
+        Of left, right, top and bottom, px/s.
     shared, shared_s : Place or None, float
         Where and when its last detection was, where that showed another track's skin as well.
     start_s, end_s : float
@@ -122,7 +61,8 @@ class Track:
     colour: NDArray[np.float64] | None
     cell: int
     spans: list[list[int]] = field(default_factory=list)
-    velocity: tuple[float, float] = (0.0, 0.0)
+    edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+    edge_speeds: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     shared: Place | None = None
     shared_s: float = -math.inf
     frames: int = 0
@@ -132,9 +72,19 @@ class Track:
     @classmethod
     def begin(cls, frame: int, time: float, found: Detection, cell: int) -> Track:
         """A track that starts with a detection."""
-        track = cls(time, time, found.place, found.place, found.colour, found.colour, cell)
+        track = cls(time, time, found.place, found.place, found.colour, found.colour, cell, edges=found.place.edges)
         track._note(frame, found)
         return track
+
+    @property
+    def velocity(self) -> tuple[float, float]:
+        """In px/s: what opposite edges have in common, so that what only grows or shrinks does not move.
+
+        A neck that comes and goes below a face moves the middle of the box, but one edge alone; so does somebody who
+        steps before it.
+        """
+        left, right, top, bottom = self.edge_speeds.tolist()
+        return sorted((left, right, 0.0))[1], sorted((top, bottom, 0.0))[1]
 
     def expected(self, time: float) -> Place:
         """Where it should be: on at its last velocity, which fades while nothing is seen.
@@ -151,11 +101,9 @@ class Track:
         passed = max(time - self.end_s, 1e-6)
         part = 1 - math.exp(-passed / _VELOCITY_S)
         new, old = found.place, self.place
-        vx, vy = self.velocity
-        self.velocity = (
-            vx + part * ((new.x - old.x) / passed - vx),
-            vy + part * ((new.y - old.y) / passed - vy),
-        )
+        edges = new.edges
+        self.edge_speeds = self.edge_speeds + part * ((edges - self.edges) / passed - self.edge_speeds)
+        self.edges = edges
         part = 1 - math.exp(-passed / _SIZE_S)
         self.place = Place(
             new.x, new.y, old.width + part * (new.width - old.width), old.height + part * (new.height - old.height)
@@ -177,16 +125,14 @@ class Track:
         self.confidence += found.confidence
 
     @property
+    def mean_area(self) -> float:
+        """Chroma samples a frame."""
+        return self.area / self.frames
+
+    @property
     def label(self) -> int:
         """In its last frame."""
         return self.spans[-1][2]
-
-
-def colour_difference(first: NDArray[np.float64] | None, second: NDArray[np.float64] | None) -> float:
-    """How unlike two colours are: 0 the same, 1 clearly another, at most 1.5; 0 where one is not known."""
-    if first is None or second is None:
-        return 0.0
-    return min(float(np.sqrt((((first - second) / _COLOUR_LEVELS) ** 2).sum())), 1.5)
 
 
 def link_cost(expected: Place, colour: NDArray[np.float64] | None, found: Detection, lost_s: float) -> float:
@@ -230,7 +176,7 @@ class Tracker:
         self.ended: list[Track] = []
         self._alive: list[Track] = []
 
-    def add(self, frame: int, time: float, instances: Sequence[Instance], cell: int = -1) -> None:
+    def add(self, frame: int, time: float, found: Sequence[Detection], cell: int = -1) -> None:
         """Take the next frame.
 
         Parameters
@@ -239,14 +185,14 @@ class Tracker:
             In the plan, increasing.
         time : float
             In seconds.
-        instances : sequence of Instance
+        found : sequence of Detection
         cell : int
             Frames with the same one share labels; -1 where labels promise nothing.
         """
         lost = [track for track in self._alive if time - max(track.end_s, track.shared_s) > LOST_S]
         self.ended += lost
         self._alive = [track for track in self._alive if track not in lost]
-        found = sorted((Detection.of(instance) for instance in instances), key=lambda one: one.place.order)
+        found = sorted(found, key=lambda one: one.place.order)
         if not found:
             return
         expected = [track.expected(time) for track in self._alive]
@@ -295,6 +241,8 @@ def _shows_two(track: Track, found: Detection, lost: Sequence[tuple[Track, Place
     grown = found.place.size**2 >= SHARED_GROWTH * track.place.size**2
     both = []
     for other, place in lost:
+        if other.end_s - other.start_s < SHARED_S or other.mean_area < SHARED_AREA * track.mean_area:
+            continue  # a neck that a shadow cut off for a moment is nobody
         covered = place.overlap(found.place) > SHARED_PART * place.width * place.height
         before = track.shared is not None and track.shared is other.shared
         if (grown and covered) or (before and other.shared is not None and other.shared.overlap(found.place) > 0):
