@@ -53,9 +53,9 @@ class MeshModel:
         self._model = Model("mesh")
         self._convert = Converter(recording, 0.0, 1.0)
 
-    def fit(self, frame: Picture, square: Square) -> Mesh | None:
-        """The mesh of the face in a square; None where there is no face in it."""
-        for _ in range(PASSES):
+    def fit(self, frame: Picture, square: Square, passes: int = PASSES) -> Mesh | None:
+        """The mesh of the face in a square, looked at so many times; None where there is no face in it."""
+        for _ in range(passes):
             planes = turned(frame, square, self._model.side)
             values, logit = self._model(self._convert(planes[0], planes[1], planes[2]))
             presence = float(1 / (1 + np.exp(-np.clip(float(logit.ravel()[0]), -80.0, 80.0))))

@@ -68,7 +68,7 @@ class FaceReader:
             None where there is no face. The detector is not asked: its score lies between those of the two.
         """
         points = before.points + part * (after.points - before.points)
-        mesh = self._mesh.fit(frame, square_around(points))
+        mesh = self._mesh.fit(frame, square_around(points), passes=1)  # the square wavers no more than the meshes
         if mesh is None or overlap(mesh.box[None], boxed(points)[None])[0, 0] < _FOLLOWED:
             return None
         score = before.look.detection + part * (after.look.detection - before.look.detection)

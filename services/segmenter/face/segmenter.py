@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from segmenter.face.tracks import Sample, forget, link
 
 CANONICAL = canonical.SIZE  # width and height of the frame that the transforms lead into
 SAMPLES_HZ = 10.0  # frames a second that are looked at; the mesh of the others lies between
+FINER = 3  # times as often a face that moves far is looked at
 LOOKS_S = 0.5  # from one look of `sees_face` to the next
 _TIE_S = 1e-9  # times are multiples of a tick in floating point: a frame 1 s away lies inside
 
@@ -157,7 +157,7 @@ def masks(plan: Plan, frames: Iterable[Frame], first: int, last: int, parameters
             sample = Sample(float(times[due]), reader.read(frame))
             link(held, sample)
             if held and times[due] > times[first] - CLOSE_S and held[-1].time < times[last - 1] + CLOSE_S:
-                follow(reader, held[-1], sample, [(float(times[frame.index]), frame) for frame in passed])
+                follow(reader, held[-1], sample, [(float(times[each.index]), each) for each in passed])
             held.append(sample)
             due += stride
         while held and held[0].time < time - reach - _TIE_S:
@@ -173,13 +173,15 @@ def sampling(times: NDArray[np.float64]) -> int:
     return max(1, round(rate / SAMPLES_HZ))
 
 
-def _up_to(source: Iterator[Frame], index: int, count: int) -> list[Frame]:
-    """So many frames up to the one of an index, fewer where those before did not come."""
-    found: deque[Frame] = deque(maxlen=count)
+def _up_to(source: Iterator[Frame], index: int, stride: int) -> list[Frame]:
+    """The frame of an index, and before it some of those since the last one that was so: about thirty a second."""
+    step = max(1, round(stride / FINER))
+    found: list[Frame] = []
     for frame in source:
+        if frame.index == index:
+            return [*found, frame]
         if frame.index > index:
             break
-        found.append(frame)
-        if frame.index == index:
-            return list(found)
+        if frame.index > index - stride and (index - frame.index) % step == 0:
+            found.append(frame)
     raise ValueError(f"frame {index} is needed for the faces around it and did not come")

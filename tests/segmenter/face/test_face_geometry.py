@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from media.polygons import fill, fill_convex
 from segmenter.face import appearance, canonical
+from segmenter.face.between import moved
 from segmenter.face.obstruction import Look
 from segmenter.face.pose import axes, motion_of, pose_of
 from segmenter.face.regions import OVAL, REGIONS, outline
@@ -237,6 +238,44 @@ def test_a_head_that_jumps_is_followed_at_once() -> None:
     points = shape + np.where(times < 1.0, 0.0, 40.0)[:, None, None] * np.array([1.0, 0.0, 0.0])
     for time, expected in ((0.7, 0.0), (1.3, 40.0)):
         assert np.abs(smooth(times, points, time, 1.0).points[:, 0] - shape[:, 0] - expected).max() < 1
+
+
+def test_a_turn_is_followed_where_it_was_looked_at_in_every_frame() -> None:
+    """100 px in 0.45 s with the least jerk: ten samples a second lose it by far, thirty by a px."""
+
+    def place(times: NDArray[np.float64]) -> NDArray[np.float64]:
+        part = np.clip((times - 1.0) / 0.45, 0, 1)
+        return np.asarray(100 * part**3 * (10 - 15 * part + 6 * part**2))
+
+    shape = np.random.default_rng(0).uniform(0, 200, (468, 3))
+    samples, frames = np.arange(25) / 10, np.arange(73) / 30
+    at = {len(t): shape + place(t)[:, None, None] * np.array([1.0, 0, 0]) for t in (samples, frames)}
+    off, off_alone = [], []
+    for time in frames[(frames > 1.0) & (frames < 1.45)].tolist():
+        wide, near = np.abs(samples - time) <= 1 + 1e-9, np.abs(frames - time) <= 0.2 + 1e-9
+        given_points = samples[wide], at[25][wide], time, 1.0
+        for close, found in ((None, off_alone), ((frames[near], at[73][near]), off)):
+            x = smooth(*given_points, close).points[:, 0] - shape[:, 0]
+            found.append(abs(float(x.mean()) - float(place(np.array([time]))[0])))
+    assert max(off) < 1.6
+    assert max(off_alone) > 6
+
+
+def test_what_was_seen_between_two_samples_belongs_to_its_face() -> None:
+    samples = linked([[100, 300], [302, 130], [160]])
+    samples[0].between[0] = [(0.03, face(110)), (0.07, face(120))]
+    samples[1].between[1] = [(0.15, face(145))]
+    assert where(chain(samples[2], 0, 0, 9, between=True)) == [100, 110, 120, 130, 145, 160]
+    assert where(chain(samples[0], 0, 0.03, 0.16, between=True)) == [110, 120, 130, 145]
+    assert where(chain(samples[1], 1, 0.06, 0.12, between=True)) == [120, 130]
+    assert where(chain(samples[2], 0, 0, 9)) == [100, 130, 160]
+    assert where(chain(samples[1], 0, 0, 9, between=True)) == [300, 302]
+
+
+def test_a_face_has_moved_by_its_own_width_not_by_pixels() -> None:
+    assert not moved(face(100), face(100.2))
+    assert moved(face(100), face(102))
+    assert not moved(face(100, size=600), face(102, size=600))
 
 
 def shown_cells() -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from face_kit import all_masks, at_index, face_clip, hand, iou, needs_models, painted, plan_of, smaller
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from media.decode import Frame
@@ -17,7 +17,10 @@ from phantom.render import render
 from phantom.scenes.face import _forward
 from phantom.wave import TICKS, frame_ticks
 from segmenter.face import canonical, obstruction, segmenter
+from segmenter.face.between import follow
+from segmenter.face.reader import FaceReader
 from segmenter.face.regions import REGIONS
+from segmenter.face.tracks import Sample, link
 
 pytestmark = [pytest.mark.unit, needs_models]
 
@@ -43,17 +46,24 @@ def talking():  # type: ignore[no-untyped-def]
     return face_clip(3.0, skin_tone=3, motion="talking", fps=20.0, width=320, height=240)
 
 
-def test_a_mask_is_the_same_however_the_clip_was_cut(talking) -> None:  # type: ignore[no-untyped-def]
-    frames, _, plan = talking
+@pytest.fixture(scope="module")
+def turning():  # type: ignore[no-untyped-def]
+    return face_clip(3.0, skin_tone=4, motion="reorient", fps=20.0, width=320, height=240)
+
+
+@pytest.mark.parametrize("clip", ["talking", "turning"])
+def test_a_mask_is_the_same_however_the_clip_was_cut(clip: str, request: pytest.FixtureRequest) -> None:
+    frames, _, plan = request.getfixturevalue(clip)
     whole = all_masks(plan, frames)
     for parts in (2, 5):
         assert same(all_masks(plan, frames, parts), whole)
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.data())
-def test_any_span_of_frames_has_the_masks_of_the_whole(talking, data) -> None:  # type: ignore[no-untyped-def]
-    frames, _, plan = talking
+@pytest.mark.parametrize("clip", ["talking", "turning"])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_span_of_frames_has_the_masks_of_the_whole(clip: str, request: pytest.FixtureRequest, data) -> None:  # type: ignore[no-untyped-def]
+    frames, _, plan = request.getfixturevalue(clip)
     first = data.draw(st.integers(0, 55))
     last = data.draw(st.integers(first + 1, min(first + 8, 60)))
     near = [f for f in frames if abs(f.time - (frames[first].time + frames[last - 1].time) / 2) < 1.5]
@@ -65,6 +75,37 @@ def test_a_frame_that_is_needed_and_does_not_come_is_an_error(talking) -> None: 
     frames, _, plan = talking
     with pytest.raises(ValueError, match="did not come"):
         list(segmenter.masks(plan, frames[:20], 0, 20, Parameters()))
+
+
+def test_a_head_that_turns_fast_is_followed() -> None:
+    """A turn of 0.45 s: in each frame of it the mask is as near to the truth as at rest."""
+    known = PhantomSettings(scene="face", seconds=1.0, fps=30.0, seed=3, skin_tone=5, motion="reorient")
+    frames, truth, plan = face_clip(1.0, skin_tone=5, motion="reorient", fps=30.0)
+    yaw = np.rad2deg(poses(known, frame_ticks(known) / TICKS, known.width, known.height).yaw)
+    speed = np.abs(np.gradient(yaw, 1 / 30))
+    overlaps = np.array([iou(mask, true) for mask, true in zip(all_masks(plan, frames), truth, strict=True)])
+    ahead = np.abs(yaw) < 45
+    fast = (speed > 40) & ahead
+    assert fast.sum() >= 6
+    assert speed.max() > 80
+    assert overlaps[fast].mean() > 0.895
+    assert overlaps[fast].mean() > overlaps[(speed < 1) & ahead].mean() - 0.02
+    assert overlaps[fast].min() > 0.86
+
+
+def test_only_a_face_that_moves_is_looked_at_in_the_frames_between() -> None:
+    for motion, expected in (("still", 0), (90.0, 2)):
+        frames, _, plan = face_clip(0.5, skin_tone=3, motion=motion)
+        first, last = (4, 7)
+        reader = FaceReader(plan.recording)
+        before, after = (Sample(frames[at].time, reader.read(frames[at])) for at in (first, last))
+        link([before], after)
+        passed = [(frame.time, frame) for frame in frames[first + 1 : last]]
+        follow(reader, before, after, passed)
+        assert [time for time, _ in before.between[0]] == [time for time, _ in passed][:expected]
+        for _, face in before.between[0]:
+            assert min(before.faces[0].box[0], after.faces[0].box[0]) - 1 < face.box[0]
+            assert face.box[0] < max(before.faces[0].box[0], after.faces[0].box[0]) + 1
 
 
 def test_the_mask_does_not_follow_the_pulse() -> None:
