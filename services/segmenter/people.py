@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.masks import MaskReader
-from media.people import People, PersonSkin
+from media.people import People, PersonSkin, Span
 from segmenter.detections import Detection
 from segmenter.tracks import Track, Tracker, join_tracks, spans_of
 
@@ -87,8 +87,13 @@ def link_people(
     for number, chain in enumerate(stay[:MOST_PEOPLE], 1):
         frames = _frames(chain)
         fraction, sure = _area(chain) / (len(times) * samples), sum(t.confidence for t in chain) / frames
-        people.append(PersonSkin(str(number), spans_of(chain), fraction, frames, round(min(sure, 1.0), 4)))
-        warnings += _out_of_sight(str(number), chain, times)
+        spans = spans_of(chain)
+        shown = sum(stop - first for first, stop, _ in spans)
+        people.append(PersonSkin(str(number), spans, fraction, shown, round(min(sure, 1.0), 4)))
+        warnings += _out_of_sight(str(number), spans, times)
+        if shown < frames:
+            left_out = "1 frame was" if frames - shown == 1 else f"{frames - shown} frames were"
+            warnings.append(f"person {number}: {left_out} left out, in which another face touches theirs")
     return People(people, warnings)
 
 
@@ -116,9 +121,8 @@ def _left_out(seconds: Sequence[float], least: float) -> list[str]:
     return [f"{pieces} left out: seen for {max(seconds):.1f} s at most, less than {least:g} s"]
 
 
-def _out_of_sight(name: str, chain: Sequence[Track], times: NDArray[np.float64]) -> list[str]:
+def _out_of_sight(name: str, spans: Sequence[Span], times: NDArray[np.float64]) -> list[str]:
     """When a person could not be seen, the three longest times; where they came late or left early, that too."""
-    spans = spans_of(chain)
     edges = [(-1, 0, 0), *spans, (len(times), len(times), 0)]
     gaps = []
     for (_, gone, _), (back, _, _) in pairwise(edges):

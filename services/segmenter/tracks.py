@@ -10,6 +10,7 @@ segmenter promises that they hold for a while.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,11 +22,15 @@ from media.people import Span
 from segmenter.detections import Detection, Place, colour_difference
 
 LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
-MOST_SHARED_S = 4.0  # for so long two that are seen as one are believed to walk on
+MOST_SHARED_S = 4.0  # for so long who is seen as one with another, or hidden behind one, is believed to walk on
 REACH = 0.7  # in sizes: how far from where it should be a detection may lie …
 REACH_PER_S = 1.2  # … and so much farther for each second of loss
 MOST_COST = 2.2
 SHARED_GROWTH, SHARED_PART = 1.3, 0.6  # a detection that grew so, over a lost track's place, shows two
+UNSURE = 0.3  # a face that fits another lost track nearly as well may be either's
+HIDDEN_PART = 0.4  # of where a lost track should be: who covers it hides it
+TOUCHING = 0.3  # of the smaller of two places that both cover: then edges and points are those of both
+MIXED = (0.6, 1.08)  # of the skin that a face had before it touched another: less or more is not its own alone
 SHARED_S, SHARED_AREA = 0.5, 0.25  # if that track was seen for so long, and has so much of the other's skin
 JOIN_REACH, JOIN_REACH_PER_S, MOST_JOIN_REACH = 1.0, 0.5, 3.0
 JOIN_COST = 2.5
@@ -47,10 +52,16 @@ class Track:
         Of left, right, top and bottom, px/s.
     shared, shared_s : Place or None, float
         Where and when its last detection was, where that showed another track's skin as well.
+    hidden_s : float
+        When it was last believed to be behind another.
     start_s, end_s : float
         Times of its first and last frame.
     frames, area, confidence
         How many, and sums over them.
+    own_area : float
+        Chroma samples of a face while it touches no other, lately.
+    touched : list of (int, float)
+        Frames in which it does, and its samples over those.
     """
 
     start_s: float
@@ -65,9 +76,12 @@ class Track:
     edge_speeds: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     shared: Place | None = None
     shared_s: float = -math.inf
+    hidden_s: float = -math.inf
     frames: int = 0
     area: float = 0.0
     confidence: float = 0.0
+    own_area: float = 0.0
+    touched: list[tuple[int, float]] = field(default_factory=list)
 
     @classmethod
     def begin(cls, frame: int, time: float, found: Detection, cell: int) -> Track:
@@ -89,20 +103,22 @@ class Track:
     def expected(self, time: float) -> Place:
         """Where it should be: on at its last velocity, which fades while nothing is seen.
 
-        Two who are seen as one walk on: only so can they be told apart afterwards if they look alike.
+        Two who are seen as one walk on, and so does who is hidden behind another: only so can they be told apart
+        afterwards if they look alike.
         """
-        walked = min(max(self.shared_s - self.end_s, 0.0), MOST_SHARED_S)
+        walked = min(max(max(self.shared_s, self.hidden_s) - self.end_s, 0.0), MOST_SHARED_S)
         ahead = walked + _DAMPING_S * (1 - math.exp(-(time - self.end_s - walked) / _DAMPING_S))
         vx, vy = self.velocity
         return Place(self.place.x + vx * ahead, self.place.y + vy * ahead, self.place.width, self.place.height)
 
-    def add(self, frame: int, time: float, found: Detection, cell: int) -> None:
-        """Go on with a detection."""
+    def add(self, frame: int, time: float, found: Detection, cell: int, touching: bool = False) -> None:
+        """Go on with a detection; where it touches another it says nothing of the velocity."""
         passed = max(time - self.end_s, 1e-6)
         part = 1 - math.exp(-passed / _VELOCITY_S)
         new, old = found.place, self.place
         edges = new.edges
-        self.edge_speeds = self.edge_speeds + part * ((edges - self.edges) / passed - self.edge_speeds)
+        if not touching:
+            self.edge_speeds = self.edge_speeds + part * ((edges - self.edges) / passed - self.edge_speeds)
         self.edges = edges
         part = 1 - math.exp(-passed / _SIZE_S)
         self.place = Place(
@@ -112,6 +128,10 @@ class Track:
             part = 1 - math.exp(-passed / _COLOUR_S)
             self.colour = found.colour if self.colour is None else self.colour + part * (found.colour - self.colour)
             self.first_colour = self.colour if self.first_colour is None else self.first_colour
+        if found.framed and touching and self.own_area:
+            self.touched.append((frame, found.area / self.own_area))
+        elif found.framed and not touching:
+            self.own_area = found.area if not self.own_area else self.own_area + part * (found.area - self.own_area)
         self.end_s, self.cell, self.shared = time, cell, None
         self._note(frame, found)
 
@@ -123,6 +143,22 @@ class Track:
         self.frames += 1
         self.area += found.area
         self.confidence += found.confidence
+
+    @property
+    def mixed(self) -> set[int]:
+        """Frames in which a face has more skin than before it touched another, or is half hidden by that one.
+
+        Its mask follows points that a network guesses where they are hidden, and takes in what has its colour. Who
+        touches another most of the time is taken as they are.
+        """
+        if 2 * len(self.touched) > self.frames:
+            return set()
+        return {frame for frame, part in self.touched if not MIXED[0] <= part <= MIXED[1]}
+
+    @property
+    def known_s(self) -> float:
+        """When it was last seen, or known not to be seen."""
+        return max(self.end_s, self.shared_s, min(self.hidden_s, self.end_s + MOST_SHARED_S))
 
     @property
     def mean_area(self) -> float:
@@ -189,7 +225,7 @@ class Tracker:
         cell : int
             Frames with the same one share labels; -1 where labels promise nothing.
         """
-        lost = [track for track in self._alive if time - max(track.end_s, track.shared_s) > LOST_S]
+        lost = [track for track in self._alive if time - track.known_s > LOST_S]
         self.ended += lost
         self._alive = [track for track in self._alive if track not in lost]
         found = sorted(found, key=lambda one: one.place.order)
@@ -205,15 +241,23 @@ class Tracker:
         taken: set[int] = set()
         pairs = _assigned(costs, MOST_COST)
         linked = {i for i, _ in pairs}
+        unseen = [k for k in range(len(expected)) if k not in linked]
         for i, j in pairs:
             track, detection = self._alive[i], found[j]
             taken.add(j)
-            unseen = [(self._alive[k], place) for k, place in enumerate(expected) if k not in linked]
-            both = _shows_two(track, detection, unseen)
-            for one in both:
+            others = [k for k in unseen if _may_be_hidden(self._alive[k], track)]
+            for k in others:
+                if expected[k].overlap(detection.place) > HIDDEN_PART * expected[k].size ** 2:
+                    self._alive[k].hidden_s = time
+            if detection.framed:
+                both = [self._alive[k] for k in others if costs[k, j] < min(costs[i, j] + UNSURE, MOST_COST)]
+            else:
+                both = _shown_too(track, detection, [(self._alive[k], expected[k]) for k in others])
+            for one in [track, *both] if both else []:
                 one.shared, one.shared_s = detection.place, time
             if not both:
-                track.add(frame, time, detection, cell)
+                near = [one.place for k, one in enumerate(found) if k != j] + [expected[k] for k in others]
+                track.add(frame, time, detection, cell, any(_touch(detection.place, place) for place in near))
         self._alive += [Track.begin(frame, time, one, cell) for j, one in enumerate(found) if j not in taken]
 
     def finish(self) -> list[Track]:
@@ -233,21 +277,28 @@ def _assigned(costs: NDArray[np.float64], most: float) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if costs[i, j] < most]
 
 
-def _shows_two(track: Track, found: Detection, lost: Sequence[tuple[Track, Place]]) -> list[Track]:
-    """The tracks that a detection belongs to together, where nothing was found for one of them.
+def _may_be_hidden(lost: Track, seen: Track) -> bool:
+    """Whether a track that nothing was found for is somebody: a neck that a shadow cut off for a moment is not."""
+    return lost.end_s - lost.start_s >= SHARED_S and lost.mean_area >= SHARED_AREA * seen.mean_area
+
+
+def _touch(one: Place, other: Place) -> bool:
+    return one.overlap(other) > TOUCHING * min(one.size, other.size) ** 2
+
+
+def _shown_too(track: Track, found: Detection, lost: Sequence[tuple[Track, Place]]) -> list[Track]:
+    """The lost tracks that a detection of a track shows as well.
 
     It has grown over the place of that one; or it did before, and has not come apart since.
     """
     grown = found.place.size**2 >= SHARED_GROWTH * track.place.size**2
     both = []
     for other, place in lost:
-        if other.end_s - other.start_s < SHARED_S or other.mean_area < SHARED_AREA * track.mean_area:
-            continue  # a neck that a shadow cut off for a moment is nobody
         covered = place.overlap(found.place) > SHARED_PART * place.width * place.height
         before = track.shared is not None and track.shared is other.shared
         if (grown and covered) or (before and other.shared is not None and other.shared.overlap(found.place) > 0):
             both.append(other)
-    return [track, *both] if both else []
+    return both
 
 
 def join_tracks(tracks: Sequence[Track]) -> list[list[Track]]:
@@ -295,5 +346,15 @@ def _join_cost(before: Track, after: Track) -> float:
 
 
 def spans_of(chain: Sequence[Track]) -> tuple[Span, ...]:
-    """The spans of a chain of tracks."""
-    return tuple((a, b, label) for track in chain for a, b, label in track.spans)
+    """The spans of a chain of tracks, without the frames in which their skin is mixed with another's."""
+    found = []
+    for track in chain:
+        mixed = sorted(track.mixed)
+        for first, stop, label in track.spans:
+            for frame in mixed[bisect_left(mixed, first) : bisect_left(mixed, stop)]:
+                if first < frame:
+                    found.append((first, frame, label))
+                first = frame + 1
+            if first < stop:
+                found.append((first, stop, label))
+    return tuple(found)
