@@ -83,8 +83,8 @@ class Follower:
 
     def _placed(self, registration: Registration, places: NDArray[np.float64]) -> _Found:
         matrix, side = registration.matrix, self._side
-        seen = side * (matrix @ places + 0.5)[:2]  # luma pixels from the corner
-        return _Found((seen // 2).astype(np.intp), to_anchor(matrix, side), registration.likeness)
+        x, y = side * (matrix @ places + 0.5) // 2  # the middle of a sample, in chroma samples from the corner
+        return _Found(np.stack([y, x]).astype(np.intp), to_anchor(matrix, side), registration.likeness)
 
     def masks(self, source: Iterable[FrameMask], first: int) -> Iterator[FrameMask]:
         """The same masks, their instances with transforms; the first is that of frame `first`.
