@@ -30,6 +30,7 @@ from segmenter.face import segmenter as face
 from segmenter.face.regions import REGIONS
 from segmenter.face.remarks import remarks
 from segmenter.key_windows import key_windows
+from segmenter.living_skin.calm import calm
 from segmenter.living_skin.cells import Cells, gather_cells, wanted_frames
 from segmenter.living_skin.point import chroma_at, stored_point
 from segmenter.living_skin.reference import Reference, check_colour, find_reference, reference_at
@@ -108,7 +109,7 @@ def _reference(plan: Plan, inputs: Inputs, parameters: Parameters) -> tuple[Refe
     wanted = range(wanted.start + first, wanted.stop + first, wanted.step)
     moments = Moments(recording)
     decoded = moments.frames(frames(plan, inputs.of("chunk"), start, start + SKIN_SECONDS), wanted)
-    cells = gather_cells(decoded, chroma_shape(recording), wanted)
+    cells = calm(gather_cells(decoded, chroma_shape(recording), wanted))
     if reference is None:
         return find_reference(recording, cells), cells, moments
     similarity = parameters.chroma_similarity or reference.similarity
