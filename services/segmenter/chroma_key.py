@@ -12,6 +12,7 @@ is the same bits however the clip was cut.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +30,13 @@ Plane = NDArray[np.uint8]
 
 DARK, BRIGHT = 20.0, 250.0  # of 0-255: what is darker has no colour, what is brighter may have been clipped
 
-# Levels of OpenCV's U and V, from the present colour to the average over +- 1 s: beyond it something has moved. 99.9 %
-# of the samples inside resting skin stay within 2.1 levels; within 2.9 with a pulse of 2 % or at CRF 28, and 4.0 with
-# noise of 4 levels a channel. Where only the present colour is right of a hand that sways or a head that turns they
-# are 6-16 levels apart (medians). No less than the smallest radius of a key that is found by itself (similarity 16):
-# where skin of the key's own colour comes or goes the average is a radius or more away before it decides wrong.
+# How far the present colour lies from its average over +- 1 s where something has moved, in levels of OpenCV's U and V.
+# Of the samples inside resting skin 99.9 % stay within 2.1, within 2.9 with a pulse of 2 % or at CRF 28, within 4.0
+# with noise of 4 levels a channel. Where the average is wrong about a hand that sways or a head that turns, and the
+# present colour is not, they are 6-16 apart (medians). No more than the smallest radius of a key that is found by
+# itself (similarity 16): where skin of that colour comes or goes the average is a radius away before it is wrong.
 MOVED = 4.0
-_PRESENT = 4  # the frame itself twice, and one before and behind it
+BRIGHTNESS = 0.25  # what a level of Y counts for in that: a strong pulse changes Y by 3 levels, shadow and hair by tens
 
 
 @dataclass(frozen=True)
@@ -115,28 +116,17 @@ def _skin(sums: list[NDArray[Any]], weight: int, key: Key) -> NDArray[np.bool_]:
     return skin
 
 
-def _present(before: list[Plane], own: list[Plane], after: list[Plane]) -> list[NDArray[np.uint16]]:
-    """Sums of the present colour, with a weight of 4."""
-    found = []
-    for one, two, three in zip(before, own, after, strict=True):
-        total = np.add(one, three, dtype=np.uint16)
-        total += two
-        total += two
-        found.append(total)
-    return found
-
-
 def _follow(
-    skin: NDArray[np.bool_], sums: list[NDArray[Any]], weight: int, present: list[NDArray[np.uint16]], key: Key
+    skin: NDArray[np.bool_], sums: list[NDArray[Any]], weight: int, present: list[NDArray[Any]], near: int, key: Key
 ) -> None:
     """Decide by the present colour what lies further than `MOVED` from its average; `skin`, decided by the average."""
     # only where the two do not agree anyway, which is of few samples
-    places = np.flatnonzero(skin ^ _skin(present, _PRESENT, key))
+    places = np.flatnonzero(skin ^ _skin(present, near, key))
     apart = np.zeros(len(places))
-    for channel, scale in ((0, key.scale_u), (1, key.scale_v)):
-        now = present[channel].ravel()[places].astype(np.int64) * weight
-        apart += (scale * (now - _PRESENT * sums[channel].ravel()[places].astype(np.int64))) ** 2
-    moved = places[apart > (MOVED * weight * _PRESENT) ** 2]
+    for now, mean, scale in zip(present, sums, (key.scale_u, key.scale_v, BRIGHTNESS), strict=False):  # Y may be absent
+        change = weight * now.ravel()[places].astype(np.int64) - near * mean.ravel()[places].astype(np.int64)
+        apart += (scale * change) ** 2
+    moved = places[apart > (MOVED * weight * near) ** 2]
     skin.ravel()[moved] ^= True
 
 
@@ -144,6 +134,25 @@ def halved(luma: Plane, shape: tuple[int, int]) -> Plane:
     """Y at chroma resolution: every second sample of every second row, which is enough to know how bright it is."""
     coarse: Plane = luma[: 2 * shape[0] : 2, : 2 * shape[1] : 2]
     return coarse
+
+
+class _Present:
+    """The weighted sums of a few planes of each channel."""
+
+    def __init__(self, shape: tuple[int, ...], channels: int, most: int) -> None:
+        kind = np.uint16 if most <= 257 else np.uint32  # of weights that sum up to `most`
+        self.totals: list[NDArray[Any]] = [np.empty(shape, kind) for _ in range(channels)]
+        self._work = np.empty(shape, kind)
+
+    def add_up(self, entries: list[list[Plane]], weights: list[int]) -> None:
+        """Of entries that are lists of a plane for each channel; the heaviest first is fastest."""
+        for channel, total in enumerate(self.totals):
+            np.multiply(entries[0][channel], weights[0], out=total, dtype=total.dtype)
+            for planes, weight in zip(entries[1:], weights[1:], strict=True):
+                plane: NDArray[Any] = planes[channel]
+                if weight > 1:
+                    plane = np.multiply(plane, weight, out=self._work, dtype=total.dtype)
+                np.add(total, plane, out=total)
 
 
 class _Average:
@@ -227,10 +236,10 @@ def segment(frames: Iterable[IndexedPicture], windows: KeyWindows, first: int, l
     """
     held: dict[int, list[Plane]] = {}
     averages: list[_Average] = []
+    present: _Present | None = None
     source = iter(frames)
-    averaged = set(windows.frames.tolist())
-    beside = np.minimum(windows.before, windows.after)
-    beside = np.minimum.accumulate(beside[::-1])[::-1]  # what this frame or a later one is compared with
+    wanted = np.zeros(len(windows.at), np.bool_)
+    wanted[windows.frames] = True
     numbers, ticks = windows.frames.tolist(), windows.ticks.tolist()
     arrived = int(windows.low[first]) if first < last else 0
     for i in range(first, last):
@@ -241,10 +250,13 @@ def segment(frames: Iterable[IndexedPicture], windows: KeyWindows, first: int, l
                 raise ValueError(f"frame {arrived} is needed for the mask of frame {i} and did not come")
             if frame.index < arrived:
                 continue
-            planes = [frame.u.copy(), frame.v.copy()]
-            if key.exposure is not None:
-                planes.append(np.ascontiguousarray(halved(frame.y, frame.u.shape)))
-            held[arrived] = planes
+            if wanted[arrived]:
+                planes = [frame.u.copy(), frame.v.copy()]
+                if key.exposure is not None:
+                    planes.append(np.ascontiguousarray(halved(frame.y, frame.u.shape)))
+                held[arrived] = planes
+                if present is None:
+                    present = _Present(frame.u.shape, len(planes), int(windows.near_weight.max()))
             arrived += 1
         before = i - 1
         if i == first or begin >= int(windows.end[before]):  # nothing in common with the window before
@@ -257,12 +269,17 @@ def segment(frames: Iterable[IndexedPicture], windows: KeyWindows, first: int, l
             _move(averages, held, windows, numbers, ticks, before)
         sums, weight = [average.total for average in averages], int(windows.weight[i])
         skin = _skin(sums, weight, key)
-        if windows.most > 1:  # or every frame is decided on itself
-            present = _present(*(held[int(k)] for k in (windows.before[i], i, windows.after[i])))
-            _follow(skin, sums, weight, present, key)
+        close = list(range(int(windows.near_begin[i]), int(windows.near_end[i])))
+        if close and present is not None and windows.near_reach < windows.reach:
+            close = sorted(close, key=lambda e: abs(ticks[e] - at))
+            weights = [windows.near_reach - abs(ticks[e] - at) for e in close]
+            common = math.gcd(*weights)  # 4, 8, 4 of 30 frames a second are 1, 2, 1
+            weights = [one // common for one in weights]
+            present.add_up([held[numbers[e]] for e in close], weights)
+            _follow(skin, sums, weight, present.totals, sum(weights), key)
         labels = skin.view(np.uint8)
         yield without_specks(labels) if key.clean else labels
         # what leaves the window now is still needed to move it on
-        low, near = int(windows.low[i]), int(beside[i])
-        for number in [n for n in held if n < low or (n < near and n not in averaged)]:
+        low = int(windows.low[i])
+        for number in [n for n in held if n < low]:
             del held[number]

@@ -1,9 +1,8 @@
-"""Which frames decide on which: the weights of the chroma key's averages over time.
+"""Which frames decide on which: the weights of the chroma key's two averages over time.
 
 The weight of a frame falls linearly to nothing one second away (Bartlett's window). Of a pulse of 0.9 Hz 1 % is left,
 of any above 0.7 Hz at most 11 %; a flat average over the same time leaves 9 and 22 %, and blurs motion twice as much.
-
-What moves is decided on its present colour: the frame itself counts twice, the one before and the one after once each.
+What moves is decided on its present colour: the same window over three frames, with the weights 1, 2, 1.
 """
 
 from __future__ import annotations
@@ -36,13 +35,14 @@ class KeyWindows:
         Time of each frame of the clip in the same units.
     begin, end : int64[n]
     low, high : int64[n]
-        The first frame that frame i or a later one is decided on, and the one after the last of i or an earlier one.
+        The first frame that frame i is decided on, and the one after the last.
     weight : int64[n]
         Sum of the weights, at least 1.
     reach : int
-    before, after : int64[n]
-        The neighbours that the present colour is averaged with, about 1/30 s away, or the next frame of slower clips;
-        one and the same mirror image at the clip's ends. Frame i itself where one of them lies outside the window.
+    near_begin, near_end, near_weight : int64[n]
+        The same for the present colour. Where no frame is that near, the weight is 0.
+    near_reach : int
+        Twice the usual distance of frames that count, at most `reach`.
     """
 
     frames: Integers
@@ -54,8 +54,10 @@ class KeyWindows:
     high: Integers
     weight: Integers
     reach: int
-    before: Integers
-    after: Integers
+    near_begin: Integers
+    near_end: Integers
+    near_weight: Integers
+    near_reach: int
 
     @property
     def most(self) -> int:
@@ -68,7 +70,7 @@ def key_windows(times: NDArray[np.float64], half_width: float, frame_bytes: int 
 
     A frame at time t is mirrored to 2 times[0] - t and 2 times[-1] - t, the first and the last frame themselves
     are not repeated. Of a clip with many frames a second, or very large ones, every k-th frame counts, so that
-    at most `HELD_BYTES` are held, and the few around the present one; k and thus every mask depend on the clip alone.
+    at most `HELD_BYTES` are held; k and thus every mask depend on the clip alone.
 
     Parameters
     ----------
@@ -87,33 +89,35 @@ def key_windows(times: NDArray[np.float64], half_width: float, frame_bytes: int 
     if half_width <= 0:  # so far apart that no frame reaches another
         at = 2 * np.arange(n)
         return _windows(at, np.ones(n, np.bool_), 1, 1)
-    step = stride = 1
+    stride, near = 1, TICKS
     if n > 1:
         rate = (n - 1) / (times[-1] - times[0])
         held = 2 * half_width * rate * frame_bytes
-        step = max(1, math.floor(rate / KEY_RATE_HZ + 0.5))
-        stride = max(step, math.ceil(held / HELD_BYTES))
+        stride = max(1, math.floor(rate / KEY_RATE_HZ + 0.5), math.ceil(held / HELD_BYTES))
+        near = round(2 * TICKS * stride / rate)
     at = np.rint((times - times[0]) * TICKS).astype(np.int64)
     used = np.arange(n) % stride == 0
     reach = max(round(half_width * TICKS), 1)
-    windows = _windows(at, used, reach, step)
+    near = min(max(near, 1), reach)
+    windows = _windows(at, used, reach, near)
     alone = windows.weight == 0
     if alone.any():  # between two gaps, and not a k-th frame: it counts for itself
-        windows = _windows(at, used | alone, reach, step)
+        windows = _windows(at, used | alone, reach, near)
     return windows
 
 
-def _neighbours(at: Integers, reach: int, step: int) -> tuple[Integers, Integers]:
-    """`step` frames before and after each frame, mirrored at both ends; the frame itself where one is out of reach."""
-    n = len(at)
-    own = np.arange(n)
-    before = np.minimum(np.abs(own - step), max(n - 1, 0))
-    after = np.maximum(n - 1 - np.abs(n - 1 - own - step), 0)
-    far = np.maximum(np.abs(at[before] - at), np.abs(at[after] - at)) >= reach
-    return np.where(far, own, before), np.where(far, own, after)
+def _span(at: Integers, ticks: Integers, reach: int) -> tuple[Integers, Integers, Integers]:
+    """First and last (excluded) entry nearer than `reach` to each frame, and the sum of their weights."""
+    begin = np.searchsorted(ticks, at - reach, side="right")
+    end = np.searchsorted(ticks, at + reach, side="left")
+    middle = np.searchsorted(ticks, at, side="right")
+    sums = np.concatenate([[0], np.cumsum(ticks)])
+    before = (middle - begin) * (reach - at) + sums[middle] - sums[begin]
+    behind = (end - middle) * (reach + at) - sums[end] + sums[middle]
+    return begin, end, before + behind
 
 
-def _windows(at: Integers, used: NDArray[np.bool_], reach: int, step: int) -> KeyWindows:
+def _windows(at: Integers, used: NDArray[np.bool_], reach: int, near: int) -> KeyWindows:
     n = len(at)
     own = np.flatnonzero(used)
     last = at[-1] if n else 0
@@ -121,21 +125,15 @@ def _windows(at: Integers, used: NDArray[np.bool_], reach: int, step: int) -> Ke
     tail = own[(own < n - 1) & (last - at[own] < reach)][::-1]
     frames = np.concatenate([head, own, tail])
     ticks = np.concatenate([2 * at[0] - at[head], at[own], 2 * last - at[tail]]) if n else at
-    begin = np.searchsorted(ticks, at - reach, side="right")
-    end = np.searchsorted(ticks, at + reach, side="left")
-    middle = np.searchsorted(ticks, at, side="right")
-    sums = np.concatenate([[0], np.cumsum(ticks)])
-    before = (middle - begin) * (reach - at) + sums[middle] - sums[begin]
-    behind = (end - middle) * (reach + at) - sums[end] + sums[middle]
+    begin, end, weight = _span(at, ticks, reach)
     # entries fall, rise and fall again: the least and the greatest lie at the ends or where they turn
     turns = (len(head), len(head) + len(own) - 1)
     ends = np.stack([frames[np.minimum(begin, len(frames) - 1)], frames[np.maximum(end - 1, 0)]])
     lows, highs = (
         np.where((begin <= turn) & (turn < end), frames[turn], ends[0]) for turn in turns
     )  # fmt: skip
-    beside = _neighbours(at, reach, step)
-    low = np.minimum.reduce([ends.min(axis=0), lows, *beside])
-    high = np.maximum.reduce([ends.max(axis=0), highs, *beside]) + 1
-    # beside a gap a frame may have no neighbours, where the one before it had
-    low, high = np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high)
-    return KeyWindows(frames, ticks, at, begin, end, low, high, before + behind, reach, *beside)
+    low = np.minimum(ends.min(axis=0), lows)
+    high = np.maximum(ends.max(axis=0), highs) + 1
+    return KeyWindows(
+        frames, ticks, at, begin, end, low, high, weight, reach, *_span(at, ticks, near), near
+    )  # fmt: skip

@@ -1,5 +1,7 @@
 """The chroma key: what it averages, that cutting changes nothing, and that the mask ignores the pulse."""
 
+import math
+import tracemalloc
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -26,10 +28,9 @@ def distance_to_key(u, v, key):
     return ((u - key.u) * key.scale_u) ** 2 + ((v - key.v) * key.scale_v) ** 2
 
 
-def averaged_directly(times, u, v, i, half_width=1.0):
+def averaged_directly(times, u, v, i, reach=TICKS):
     """U, V of frame i by the definition: a triangle of weights, mirror images at both ends."""
     ticks = np.rint((times - times[0]) * TICKS)
-    reach = round(half_width * TICKS)
     total_u, total_v, weight = np.zeros(u[0].shape), np.zeros(u[0].shape), 0
     last = len(times) - 1
     for j, tick in enumerate(ticks):
@@ -42,22 +43,15 @@ def averaged_directly(times, u, v, i, half_width=1.0):
     return total_u / weight, total_v / weight, weight
 
 
-def present_directly(times, u, v, i):
-    """U, V of frame i, twice, with those of the frames beside it: of up to 45 frames a second."""
-    last = len(times) - 1
-    before, after = (1 if i == 0 else i - 1), (last - 1 if i == last else i + 1)
-    ticks = np.rint((times - times[0]) * TICKS)
-    if last == 0 or max(abs(ticks[before] - ticks[i]), abs(ticks[after] - ticks[i])) >= TICKS:
-        before = after = i
-    return tuple((plane[before] / 4 + plane[i] / 2 + plane[after] / 4) for plane in (u, v))
-
-
 def decided_directly(times, u, v, key, i):
     """The mask of frame i by the definition: by the average, by the present colour where that lies far from it."""
     mean_u, mean_v, weight = averaged_directly(times, u, v, i)
-    now_u, now_v = present_directly(times, u, v, i)
-    apart = ((now_u - mean_u) * key.scale_u) ** 2 + ((now_v - mean_v) * key.scale_v) ** 2
-    distance = np.where(apart > MOVED**2, distance_to_key(now_u, now_v, key), distance_to_key(mean_u, mean_v, key))
+    distance = distance_to_key(mean_u, mean_v, key)
+    if len(times) > 1:
+        spacing = TICKS * (times[-1] - times[0]) / (len(times) - 1)
+        now_u, now_v, _ = averaged_directly(times, u, v, i, min(round(2 * spacing), TICKS))
+        apart = ((now_u - mean_u) * key.scale_u) ** 2 + ((now_v - mean_v) * key.scale_v) ** 2
+        distance = np.where(apart > MOVED**2, distance_to_key(now_u, now_v, key), distance)
     return distance < key.similarity, weight
 
 
@@ -122,16 +116,16 @@ def test_windows_reach_no_further_than_they_say(n, rate, seed):
     times = np.cumsum(rng.uniform(0.1, 1.9, n)) / rate
     windows = key_windows(times, 1.0, 0)
     for i in range(n):
-        averaged = windows.frames[windows.begin[i] : windows.end[i]]
-        reached = np.concatenate([averaged, [windows.before[i], windows.after[i]]])
+        reached = windows.frames[windows.begin[i] : windows.end[i]]
+        assert (windows.low[i], windows.high[i]) == (reached.min(), reached.max() + 1)
         assert np.abs(times[reached] - times[i]).max() <= 1.0 + 1e-9
-        assert windows.low[i] <= reached.min()
-        assert reached.max() < windows.high[i]
+        near = np.arange(windows.near_begin[i], windows.near_end[i])
+        assert ((windows.begin[i] <= near) & (near < windows.end[i])).all()
+        part = windows.near_reach - np.abs(windows.ticks[near] - windows.at[i])
+        assert (part > 0).all()
+        assert part.sum() == windows.near_weight[i]
     assert (windows.weight > 0).all()
     assert (np.diff(windows.low) >= 0).all()
-    assert (np.diff(windows.high) >= 0).all()
-    first, last = times[windows.low] - times, times[windows.high - 1] - times
-    assert np.abs([first, last]).max() <= 1.0 + 1e-9
 
 
 def test_the_window_of_one_frame_is_the_seeds_key():
@@ -226,3 +220,118 @@ def test_the_steady_mask_ignores_the_pulse_and_the_per_frame_mask_does_not(beat,
         modulation[name] = 2 * abs(((area - area.mean()) * carrier).mean()) / area.mean()
     assert modulation["steady"] < 0.002
     assert modulation["per_frame"] > 5 * modulation["steady"] or clean
+
+
+def test_one_picture_alone_is_decided_on_itself():
+    rng = np.random.default_rng(0)
+    u, v = rng.integers(60, 190, (2, 1, 4, 4)).astype(np.uint8)
+    (mask,) = segment(frames_of(u, v), key_windows(np.zeros(1), 1.0), 0, 1, KEY)
+    np.testing.assert_array_equal(mask, distance_to_key(u[0], v[0], KEY) < KEY.similarity)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rate=st.sampled_from([8.0, 24.0, 29.97, 30.0, 44.0]),
+    beat=st.floats(0.7, 3.5),
+    pulse=st.floats(0.0, 1.2),
+    noise=st.integers(0, 1),
+    seed=st.integers(0, 10_000),
+)
+def test_at_rest_the_average_alone_decides(rate, beat, pulse, noise, seed):
+    """A pulse of several times the strength that skin has, and noise of a level, stay below what moves."""
+    rng = np.random.default_rng(seed)
+    n = 60
+    wave = np.sin(2 * np.pi * beat * np.arange(n) / rate)[:, None, None]
+    u, v = (
+        np.rint(rng.uniform(100, 140, (4, 6)) + sign * pulse * wave + rng.integers(-noise, noise + 1, (n, 4, 6)))
+        for sign in (-0.65, 1.0)
+    )
+    key = Key(120.3, 120.7, 0.99, 1.2, 150.0)
+    times = np.arange(n) / rate
+    frames = frames_of(u.astype(np.uint8), v.astype(np.uint8))
+    for i, mask in enumerate(segment(frames, key_windows(times, 1.0, 45), 0, n, key)):
+        mean_u, mean_v, _ = averaged_directly(times, u, v, i)
+        np.testing.assert_array_equal(mask, distance_to_key(mean_u, mean_v, key) < key.similarity)
+
+
+def swaying_hand(pulse, seed=0, n=150, rate=30.0):
+    """A round patch of skin that sways by a fifth of the picture, with a wall 20 levels away, and where it is."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(n) / rate
+    rows, columns = np.mgrid[:60, :80]
+    places = np.stack([np.hypot(rows - 30, columns - 40 - 12 * np.sin(2 * np.pi * 0.4 * s)) < 20 for s in t])
+    beat = pulse * np.sin(2 * np.pi * 1.2 * t)[:, None, None]
+    noise = 0.7 * rng.standard_normal((2, *places.shape))
+    u = np.where(places, 110 - 0.65 * beat, 124) + noise[0]
+    v = np.where(places, 150 + beat, 136) + noise[1]
+    return np.rint(u).astype(np.uint8), np.rint(v).astype(np.uint8), places, t
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_the_edge_of_what_moves_is_followed_and_the_pulse_is_not(clean):
+    key = Key(110.0, 150.0, 0.99, 1.4, 130.0, clean=clean)
+    areas = []
+    for pulse in (0.0, 0.4):
+        u, v, places, t = swaying_hand(pulse)
+        found = np.array(list(segment(frames_of(u, v), key_windows(t, 1.0), 0, len(t), key)), bool)
+        overlap = (found & places).sum(axis=(1, 2)) / (found | places).sum(axis=(1, 2))
+        assert overlap.min() > 0.93  # a sample at the rim is 0.95; the average alone falls to 0.71
+        assert overlap.mean() > 0.96
+        areas.append(found.sum(axis=(1, 2)) / places.sum(axis=(1, 2)).mean())
+    carrier = np.exp(-2j * np.pi * 1.2 * t)  # five seconds hold six beats
+    assert 2 * abs(((areas[1] - areas[0]) * carrier).mean()) < 0.003
+
+
+def test_what_passes_in_the_dark_is_left_out_while_it_is_dark():
+    """Brightness, too, says that something has moved: a black sleeve that comes over skin.
+
+    Its chroma is near enough, and half a second passes until its average is as dark.
+    """
+    n = 90
+    u, v = np.full((2, n, 6, 8), 120, np.uint8)
+    y = np.full((n, 12, 16), 120, np.uint8)
+    u[45:], v[45:], y[45:] = 128, 128, 8
+    key = Key(120.0, 120.0, 1.0, 1.0, 200.0, Exposure(20.0, 250.0, 1.4))
+    masks = [mask.all() for mask in segment(frames_of(u, v, y), key_windows(np.arange(n) / 30, 1.0), 0, n, key)]
+    assert masks[:44] == [True] * 44
+    assert masks[46:58] == [False] * 12
+    assert sum(masks[46:]) <= 2
+
+
+@settings(max_examples=8, deadline=None)
+@given(rate=st.sampled_from([24.0, 30.0, 120.0]), stride=st.integers(2, 5), seed=st.integers(0, 1000))
+def test_frames_that_do_not_count_are_followed_too(rate, stride, seed):
+    """Of large clips few frames are held; those between them are decided on them, and cutting changes nothing."""
+    n = 3 * round(rate)
+    windows = key_windows(np.arange(n) / rate, 1.0, round(stride * HELD_BYTES / (2 * rate)))
+    assert len(np.unique(windows.frames)) <= math.ceil(n / min(stride, 4 * rate / 30))
+    rng = np.random.default_rng(seed)
+    u, v = rng.integers(116, 125, (2, n, 4, 30)).astype(np.uint8)
+    places = np.arange(30) < 30 * np.arange(n)[:, None] / n  # it comes in from the left
+    u[~np.repeat(places[:, None], 4, axis=1)] += 30
+    frames, key = frames_of(u, v), Key(120.0, 120.0, 1.0, 1.0, 225.0)
+    whole = np.array(list(segment(frames, windows, 0, n, key)), bool)
+    wrong = whole ^ places[:, None]
+    assert wrong.sum(axis=(1, 2)).max() <= 4 * 3  # of 120; by the average alone up to 24
+    cut = int(rng.integers(1, n))
+    parts = []
+    for first, last in ((0, cut), (cut, n)):
+        parts += segment(frames[windows.low[first] : windows.high[last - 1]], windows, first, last, key)
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_little_is_held_of_a_large_clip(monkeypatch):
+    shape, n = (100, 100), 150
+    plane, luma = np.full(shape, 120, np.uint8), np.zeros((200, 200), np.uint8)
+    peaks = []
+    for most in (HELD_BYTES, 300_000):
+        monkeypatch.setattr("segmenter.key_windows.HELD_BYTES", most)
+        windows = key_windows(np.arange(n) / 30, 1.0, 2 * shape[0] * shape[1])
+        frames = (SimpleNamespace(index=i, y=luma, u=plane, v=plane) for i in range(n))
+        tracemalloc.start()
+        try:
+            assert sum(1 for _ in segment(frames, windows, 0, n, KEY)) == n
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[0] - peaks[1] > 0.95 * (60 * 20_000 - 300_000)
