@@ -1,5 +1,9 @@
 """Segmenters side by side: overlap with the truth, area at the pulse's rate, the pulse's SNR, negatives, speed.
 
+The area of a mask may change at the pulse's rate for two reasons: because what is seen changes (a head that turns, a
+codec's keyframes), or because the mask follows the pulse. The second is measured by itself: on the same phantom
+without a pulse, with the same key. What is left of the area when that one's is taken off is the pulse's doing.
+
 python bench/segmenters.py [--size 320x240] [--seconds 8] [--only scenes,moving,negatives,clips,speed]
 
 Every clip goes through the stages of a job from `split` to `pulse`, so every segmenter is measured alike. Sections that
@@ -41,29 +45,32 @@ CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 SECTIONS = ("scenes", "moving", "negatives", "clips", "speed_fps")
 # Where a user would click, in parts of the picture
 CLICKS = {"face": (0.5, 0.36), "forearm": (0.45, 0.5), "hand": (0.5, 0.62), "face.mp4": (0.5, 0.25)}
+SWAY_PX = PhantomSettings().motion  # of what is at rest
 FACE_CLIP_BPM, FACE_CLIP_AT = 52.2, "face.mp4"
 
 
 class Ran:
-    """What the stages up to the pulse left behind."""
+    """What the stages up to the masks or the pulse left behind."""
 
-    def __init__(self, plan: Plan, skin: dict[str, Any], labels: np.ndarray, pulse: Pulse) -> None:
+    def __init__(self, plan: Plan, skin: dict[str, Any], labels: np.ndarray, pulse: Pulse | None) -> None:
         self.plan, self.skin, self.labels, self.pulse = plan, skin, labels, pulse
 
     @property
     def rate(self) -> float | None:
         """Of the first person, 1/min; None where it was refused."""
+        if self.pulse is None:
+            return None
         found = self.pulse.measurements[0].measurements["heart_rate"]
         return found.value if found.status == "ok" else None
 
     @property
     def snr_db(self) -> float | None:
         """Of the first person's pulse."""
-        return self.pulse.measurements[0].signal.snr_db
+        return None if self.pulse is None else self.pulse.measurements[0].signal.snr_db
 
 
-def run(clip: Path, **parameters: Any) -> Ran:
-    """One job as far as its pulse."""
+def run(clip: Path, pulse: bool = True, **parameters: Any) -> Ran:
+    """One job as far as its pulse, or its masks."""
 
     async def body() -> Ran:
         executor = LocalExecutor(MemoryStore(), 1)
@@ -71,14 +78,15 @@ def run(clip: Path, **parameters: Any) -> Ran:
             await executor.store.create(upload_name("rec"), clip)
             given = Parameters(magnify="none", **parameters)
             job = Job(id="job", recording="rec", parameters=given, created_at=datetime.now(UTC))
-            await executor.run(job, before="segment")
+            await executor.run(job, before="segment" if pulse else "people")
             read = executor.store.read
             plan = Plan.model_validate_json(await read(blob_name(job, "plan")))
             labels = []
             for chunk in plan.chunks:
                 labels += [m.labels for m in read_masks(await read(blob_name(job, "mask", chunk.index))).frames()]
             skin = json.loads(await read(blob_name(job, "skin")))
-            return Ran(plan, skin, np.stack(labels) > 0, Pulse.from_bytes(await read(blob_name(job, "pulse"))))
+            found = Pulse.from_bytes(await read(blob_name(job, "pulse"))) if pulse else None
+            return Ran(plan, skin, np.stack(labels) > 0, found)
         finally:
             executor.close()
 
@@ -97,37 +105,52 @@ def ways(scene: str, width: int, height: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def modulation(labels: np.ndarray, times: np.ndarray, hz: float) -> float:
-    """Amplitude of the mask's area at a frequency, in per cent of its mean; slow changes are taken off."""
+def areas(labels: np.ndarray) -> np.ndarray:
+    """Of all masks, in parts of their mean; 0 where there is none."""
     area = labels.sum(axis=(1, 2)).astype(float)
-    if not area.any():
-        return 0.0
+    return area / area.mean() if area.any() else area
+
+
+def modulation(area: np.ndarray, times: np.ndarray, hz: float) -> float:
+    """Amplitude of the area at a frequency, in per cent of its mean; slow changes are taken off."""
     trend = np.polynomial.Polynomial.fit(times, area, 5)(times)
     window = np.hanning(len(area))
     carrier = np.exp(-2j * np.pi * hz * times)
-    return float(100 * 2 * abs((window * (area - trend) * carrier).sum()) / window.sum() / area.mean())
+    return round(float(100 * 2 * abs((window * (area - trend) * carrier).sum()) / window.sum()), 3)
 
 
-def overlaps(labels: np.ndarray, settings: PhantomSettings, heads: bool) -> np.ndarray:
-    """Intersection over union with the truth (of heads alone, or of all skin), every tenth frame."""
-    found = []
-    for index, truth in enumerate(masks(settings, heads=heads)):
-        if index % 10 == 0:
-            one, other = labels[index], truth > 0
-            found.append((one & other).sum() / max((one | other).sum(), 1))
-    return np.array(found)
+def overlaps(labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Intersection over union, every tenth frame."""
+    one, other = labels[::10], truth[::10]
+    return (one & other).sum(axis=(1, 2)) / np.maximum((one | other).sum(axis=(1, 2)), 1)
+
+
+def without_pulse(settings: PhantomSettings, clip: Path, parameters: dict[str, Any], ran: Ran) -> np.ndarray | None:
+    """Areas of the masks of the same phantom without a pulse, with the same key; None where there was none."""
+    if parameters["segmenter"] == "chroma":
+        if ran.skin["chroma"] is None:
+            return None
+        similarity = parameters.get("chroma_similarity", ran.skin["similarity"])
+        parameters = {"segmenter": "chroma", "skin_chroma": ran.skin["chroma"], "chroma_similarity": similarity}
+    write(settings.model_copy(update={"amplitude": 0.0}), clip)
+    return areas(run(clip, pulse=False, **parameters).labels)
 
 
 def measured(settings: PhantomSettings, clip: Path, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Figures of one segmenter on one phantom."""
+    """Figures of one segmenter on one phantom; `clip` is where that is."""
+    write(settings, clip)
     ran = run(clip, **parameters)
-    times = np.array([float(t) for t in np.arange(len(ran.labels)) / ran.plan.recording.fps])
-    overlap = overlaps(ran.labels, settings, heads=parameters.get("segmenter") == "face")
+    times = np.arange(len(ran.labels)) / ran.plan.recording.fps
+    truth = np.stack(list(masks(settings, heads=parameters["segmenter"] == "face"))) > 0
+    overlap, area, hz = overlaps(ran.labels, truth), areas(ran.labels), settings.heart_rate / 60
+    still = without_pulse(settings, clip, parameters, ran)
     rate = ran.rate
     return {
         "iou": round(float(overlap.mean()), 3),
         "iou_least": round(float(overlap.min()), 3),
-        "area_modulation_percent": round(modulation(ran.labels, times, settings.heart_rate / 60), 3),
+        "area_modulation_percent": modulation(area, times, hz),
+        "area_modulation_of_the_truth_percent": modulation(areas(truth), times, hz),
+        "area_modulation_by_the_pulse_percent": None if still is None else modulation(area - still, times, hz),
         "snr_db": None if ran.snr_db is None else round(ran.snr_db, 1),
         "rate_error_bpm": None if rate is None else round(abs(rate - settings.heart_rate), 2),
     }
@@ -137,12 +160,11 @@ def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[i
     """The automatic key on some phantoms, all others on those of some tones; the figures so far, after each clip."""
     found: dict[str, Any] = {}
     for one in settings:
-        name = f"{one.scene}, tone {one.skin_tone}" + ("" if isinstance(one.motion, float) else f", {one.motion}")
-        clip = folder / "clip.mp4"
-        write(one, clip)
+        moving = ", sways" if isinstance(one.motion, float) else f", {one.motion}"
+        name = f"{one.scene}, tone {one.skin_tone}" + ("" if one.motion == SWAY_PX else moving)
         for way, parameters in ways(one.scene, one.width, one.height).items():
             if way == "chroma, automatic" or one.skin_tone in tones:
-                found.setdefault(way, {})[name] = measured(one, clip, parameters)
+                found.setdefault(way, {})[name] = measured(one, folder / "clip.mp4", parameters)
                 print(name, way, found[way][name], flush=True)
         yield {way: _summary(figures) | {"clips": figures} for way, figures in found.items()}
 
@@ -154,6 +176,9 @@ def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "iou_mean": round(float(np.mean([row["iou"] for row in rows])), 3),
         "iou_least_of_a_clip": min(row["iou"] for row in rows),
         "area_modulation_most_percent": max(row["area_modulation_percent"] for row in rows),
+        "area_modulation_by_the_pulse_most_percent": max(
+            row.get("area_modulation_by_the_pulse_percent") or 0.0 for row in rows
+        ),
         "snr_db_median": round(float(np.median(snr)), 1) if snr else None,
         "answered": sum(row["rate_error_bpm"] is not None for row in rows),
         "of": len(rows),
@@ -196,7 +221,7 @@ def clips() -> dict[str, Any]:
                 "reason": ran.skin.get("reason"),
             }
             if name == FACE_CLIP_AT:
-                figures["area_modulation_percent"] = round(modulation(ran.labels, times, FACE_CLIP_BPM / 60), 3)
+                figures["area_modulation_percent"] = modulation(areas(ran.labels), times, FACE_CLIP_BPM / 60)
             found[f"{name}, {way}"] = figures
             print(name, way, figures, flush=True)
     return found
@@ -286,14 +311,14 @@ def main() -> None:
                 keep(figures)
         if "moving" in wanted:
             heads = [("face", m) for m in ("rotation30", "reorient", "talking", "tremor", "rotation10")]
-            limbs = [(s, "tremor") for s in ("forearm", "hand")]
+            limbs = [("forearm", "tremor"), ("hand", "tremor"), ("hand", width / 10)]
             moving = [
                 PhantomSettings(scene=s, motion=m, skin_tone=t, seed=t, **base)
                 for t in tones
                 for s, m in heads + limbs  # type: ignore[arg-type]
                 if s in scenes
             ]
-            for figures["moving"] in compare(moving, folder, tones=()):
+            for figures["moving"] in compare(moving, folder, tones=(5,)):
                 keep(figures)
         if "negatives" in wanted:
             figures["negatives"] = negatives(base, folder, given.seeds)

@@ -275,8 +275,8 @@ def test_the_edge_of_what_moves_is_followed_and_the_pulse_is_not(clean):
         u, v, places, t = swaying_hand(pulse)
         found = np.array(list(segment(frames_of(u, v), key_windows(t, 1.0), 0, len(t), key)), bool)
         overlap = (found & places).sum(axis=(1, 2)) / (found | places).sum(axis=(1, 2))
-        assert overlap.min() > 0.93  # a sample at the rim is 0.95; the average alone falls to 0.71
-        assert overlap.mean() > 0.96
+        assert overlap.min() > 0.93  # by the average alone down to 0.60
+        assert overlap.mean() > 0.99
         areas.append(found.sum(axis=(1, 2)) / places.sum(axis=(1, 2)).mean())
     carrier = np.exp(-2j * np.pi * 1.2 * t)  # five seconds hold six beats
     assert 2 * abs(((areas[1] - areas[0]) * carrier).mean()) < 0.003
@@ -312,7 +312,7 @@ def test_frames_that_do_not_count_are_followed_too(rate, stride, seed):
     frames, key = frames_of(u, v), Key(120.0, 120.0, 1.0, 1.0, 225.0)
     whole = np.array(list(segment(frames, windows, 0, n, key)), bool)
     wrong = whole ^ places[:, None]
-    assert wrong.sum(axis=(1, 2)).max() <= 4 * 3  # of 120; by the average alone up to 24
+    assert wrong.sum(axis=(1, 2)).max() <= 4 * 3  # of 120; by the average alone up to 16
     cut = int(rng.integers(1, n))
     parts = []
     for first, last in ((0, cut), (cut, n)):
