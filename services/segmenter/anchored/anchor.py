@@ -15,8 +15,9 @@ from scipy import ndimage
 from segmenter.anchored.pictures import Plane, Small, factor, small_picture
 from segmenter.anchored.registration import Registration, Template, register, template_of
 
-REST_PX = 1.0  # luma pixels, root mean square over skin and time: what moves less is not followed
-_REST = 0.25  # samples of the small picture: the same in large pictures
+# Root mean square movement over skin and time under which skin is not followed: in samples of the small picture, and in
+# luma pixels. Reading between samples costs a map about as much as that (bench/follow.py).
+REST, REST_PX = 0.625, 1.0
 PICTURES = 64  # of the first seconds that are looked at
 _EDGE = 2  # samples at the edge of the skin that are not its own
 _ALIKE = 0.5  # least likeness of a picture that shows the anchor's skin
@@ -116,7 +117,7 @@ def find_anchor(
     side = factor(*size)
     chosen = len(pictures) // 2
     pieces, found = _followed(smalls, chosen, pieces_at)
-    if found is None or found.moved.max() * side < max(REST_PX, _REST * side):
+    if found is None or found.moved.max() * side < max(REST_PX, REST * side):
         return None
     usual = found.usual()
     if usual != chosen:  # from where the skin is most of the time the ways are shorter
