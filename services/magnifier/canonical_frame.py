@@ -116,7 +116,7 @@ def bilinear(planes: Levels, rows: Floats, columns: Floats) -> Levels:
         return found
     flat = planes.reshape(len(planes), -1)
     top, below = top * width, below * width
-    upper = flat[:, top + left] * (1 - across) + flat[:, top + right] * across
-    lower = flat[:, below + left] * (1 - across) + flat[:, below + right] * across
+    upper = flat.take(top + left, axis=1) * (1 - across) + flat.take(top + right, axis=1) * across
+    lower = flat.take(below + left, axis=1) * (1 - across) + flat.take(below + right, axis=1) * across
     found = (upper * (1 - down) + lower * down) * inside
     return found

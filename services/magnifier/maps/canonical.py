@@ -7,10 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from magnifier.canonical_frame import bilinear, canonical_samples, moved
+from magnifier.canonical_frame import bilinear, canonical_samples, inverse, moved
 from magnifier.maps.cells import CellBox, Plane8, block_sums, pooled
 from media.arrays import array_module
 from media.masks import Transform
+
+_ALMOST = 0.1  # of turning or growing: what differs less from a shift is summed before it is read
 
 
 def canonical_sums(
@@ -40,9 +42,36 @@ def canonical_sums(
     y0, y1, x0, x1 = box.samples
     weights = skin.astype(np.float32)
     planes = xp.stack([weights, block_sums(y) * weights, u * weights, v * weights])
+    if np.abs(np.asarray(transform)[:, :2] - np.eye(2)).max() < _ALMOST:
+        return _summed_and_read(planes, transform, box)
     found = canonical_samples(planes, transform, (y1 - y0, x1 - x0), (y0, x0))
     sums: NDArray[np.float32] = xp.stack([pooled(plane, box.side // 2).ravel() for plane in found])
     return sums
+
+
+def _summed_and_read(
+    planes: NDArray[np.float32], transform: Transform, box: CellBox
+) -> NDArray[np.float32]:  # fmt: skip
+    """Sums over squares of the picture as large as a cell, read once for each cell, where its middle came from.
+
+    Of a transform that only shifts this is the sum of what is read at each of the cell's samples. One that turns or
+    grows a little moves the corners of a cell by a small part of a sample, and a quarter or less has to be read.
+    """
+    xp = array_module(planes)
+    step = box.side // 2
+    sums = xp.pad(planes, ((0, 0), (step, step), (step, step)))
+    reach = 1
+    while reach < step:
+        sums = sums[:, reach:] + sums[:, :-reach]
+        sums = sums[:, :, reach:] + sums[:, :, :-reach]
+        reach *= 2
+    middle = (box.side - 1) / 2
+    x = box.side * xp.arange(box.column, box.column + box.columns, dtype=np.float64)[None] + middle
+    y = box.side * xp.arange(box.row, box.row + box.rows, dtype=np.float64)[:, None] + middle
+    px, py = moved(inverse(transform), x, y)
+    # sum r covers the samples r - step to r - 1 of the picture, whose middle is luma pixel 2 r - step - 1/2
+    found = bilinear(sums, (py + step + 0.5) / 2, (px + step + 0.5) / 2)
+    return found.reshape(len(found), box.count)
 
 
 def drawn_back(

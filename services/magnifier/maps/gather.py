@@ -78,11 +78,15 @@ def gather_maps(
 
 
 def shown_frame(plan: Plan, pulse: Pulse, masks: MaskReader) -> tuple[int, FrameMask]:
-    """The frame of the first chunk that shows most people, the first of equals, and its mask."""
+    """The frame of the first chunk that shows most people, the first of equals, and its mask.
+
+    Who is followed counts only where it is known how far the skin has moved: there the maps can be drawn.
+    """
     first = plan.chunks[0].first
+    placed = [[i.id for i in f if masks.canonical is None or i.transform is not None] for f in masks.instances]
     seen = [
-        sum(any(i.id == label_at(person.spans, first + number) for i in instances if i.id) for person in pulse.people)
-        for number, instances in enumerate(masks.instances)
+        sum(label_at(person.spans, first + number) in labels for person in pulse.people)
+        for number, labels in enumerate(placed)
     ]
     chosen = int(np.argmax(seen)) if seen else 0
     mask = next(mask for number, mask in enumerate(masks.frames()) if number == chosen)
