@@ -3,9 +3,9 @@
     python bench/follow.py phantoms|arteries|rest|speed|all [--folder CLIPS]
 
 Clips are phantoms of 640x480, 30 frames a second, 20 s, amplitude 0.5 %, x264 CRF 18, found by their colour and run
-through the stages of a job, once as they are and once as if their skin rested. A phantom's hand or arm moves without
-turning, so its truth is a shift in every frame. Maps are judged in the coordinates that they have: the truth is put
-where the skin lies there; for skin that is not followed, at its mean place.
+through the stages of a job: once with skin followed however little it moves, once as if it rested. A phantom's hand or
+arm moves without turning, so its truth is a shift in every frame. Maps are judged in the coordinates that they have:
+the truth is put where the skin lies there; for skin that is not followed, at its mean place.
 """
 
 from __future__ import annotations
@@ -74,12 +74,13 @@ class Run:
 
 
 @contextmanager
-def resting(wanted: bool) -> Iterator[None]:
-    """As if no skin moved."""
+def following(wanted: bool) -> Iterator[None]:
+    """All skin is followed, however little it moves; or none is, as if it rested."""
     if not wanted:
-        yield
+        with patch.object(Moments, "anchor", lambda *_, **__: None):
+            yield
         return
-    with patch.object(Moments, "anchor", lambda *_, **__: None):
+    with patch("segmenter.anchored.anchor.REST_PX", 0.0), patch("segmenter.anchored.anchor.REST", 0.0):
         yield
 
 
@@ -107,7 +108,7 @@ def run(path: Path, *, follow: bool, before: str = "overlay", **parameters: Any)
         finally:
             executor.close()
 
-    with resting(not follow):
+    with following(follow):
         return asyncio.run(work())
 
 
@@ -293,13 +294,12 @@ def run_arteries(folder: Path) -> dict[str, Any]:
 
 
 def run_rest(folder: Path) -> dict[str, Any]:
-    """Skin at rest: not followed; and what its transforms would be if it were."""
+    """Skin at rest, which no job follows: what its transforms would be."""
     rows = {}
     for scene in ("forearm", "wrist", "hand"):
         settings = PhantomSettings(scene=scene, seed=SEED, motion="still", **COMMON)
         path = clip(settings, folder)
-        with patch("segmenter.anchored.anchor.REST_PX", 0.0), patch("segmenter.anchored.anchor._REST", 0.0):
-            forced = run(path, follow=True)
+        forced = run(path, follow=True)
         rows[f"{scene} {SEED}, still"] = registration(forced, settings)
         print(scene, rows[f"{scene} {SEED}, still"], flush=True)
     return {"still": rows}
