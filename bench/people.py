@@ -1,7 +1,8 @@
 """Who is who: how often people keep their identity, how fast they are linked, and two rates from one recording.
 
 python bench/people.py link      detections of people who walk, cross, hide and leave: who is taken for whom
-python bench/people.py rates     phantoms of two and three people through the whole pipeline, by their colour
+python bench/people.py rates     phantoms of two and three people through the whole pipeline: side by side, by their
+                                 colour; and while they change places, by their faces and by their colour
 python bench/people.py serve     processor time that it costs to hand pictures to SAM 3's process and to get masks back
 """
 
@@ -21,13 +22,15 @@ from typing import Any
 import numpy as np
 from results import save
 
+from media.masks import MaskReader, read_masks
+from media.people import People
 from mesh.blobs import MemoryStore
-from mesh.contracts import Job, Recording, Result, ResultIndex
+from mesh.contracts import Job, Plan, Recording, Result, ResultIndex
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
 from mesh.names import BlobName, upload_name
 from mesh.parameters import Parameters
-from phantom import PhantomSettings, write
+from phantom import PhantomSettings, masks, write
 from segmenter.people import link_people
 from segmenter.sam3.client import SOCKET, RemoteSam3
 from segmenter.sam3.server import Server
@@ -104,8 +107,8 @@ def link(given: argparse.Namespace) -> dict[str, Any]:
             }
             print(kind, look, found[f"{kind}; {look}"], flush=True)
     filmed = _scene("standing", 0, (LIGHT, LIGHT))
-    masks = blobs(filmed.frames)
-    best = min(_spent(lambda: link_people(masks, filmed.times)) for _ in range(5))
+    headers = blobs(filmed.frames)
+    best = min(_spent(lambda: link_people(headers, filmed.times)) for _ in range(5))
     speed = {
         "people": 4,
         "frames": len(filmed.times),
@@ -120,7 +123,8 @@ def _spent(run: Any) -> float:
     return time.process_time() - start
 
 
-async def _people_of(clip: Path, **parameters: Any) -> Result:
+async def _people_of(clip: Path, **parameters: Any) -> tuple[Result, People, list[MaskReader]]:
+    """Result, people and masks of a clip."""
     executor = LocalExecutor(MemoryStore(), 2)
     try:
         await executor.store.create(upload_name("rec"), clip)
@@ -128,7 +132,11 @@ async def _people_of(clip: Path, **parameters: Any) -> Result:
         await executor.run(job)
         index = ResultIndex.model_validate_json(await executor.store.read(blob_name(job, "result")))
         file = next(file for file in index.files if file.name == "result.json")
-        return Result.model_validate_json(await executor.store.read(BlobName.parse(file.blob)))
+        result = Result.model_validate_json(await executor.store.read(BlobName.parse(file.blob)))
+        people = People.from_bytes(await executor.store.read(blob_name(job, "people")))
+        plan = Plan.model_validate_json(await executor.store.read(blob_name(job, "plan")))
+        blob_names = [blob_name(job, "mask", chunk.index) for chunk in plan.chunks]
+        return result, people, [read_masks(await executor.store.read(name)) for name in blob_names]
     finally:
         executor.close()
 
@@ -158,7 +166,7 @@ def rates(given: argparse.Namespace) -> dict[str, Any]:
             truth = sorted([settings.heart_rate, *settings.further_heart_rates])
             entry: dict[str, Any] = {"truth": truth}
             for chunk_seconds in given.chunk_seconds:
-                result = asyncio.run(
+                result, _, _ = asyncio.run(
                     _people_of(clip, segmenter=given.segmenter, magnify="none", chunk_seconds=chunk_seconds)
                 )
                 said = [person.measurements["heart_rate"] for person in result.people]
@@ -167,7 +175,68 @@ def rates(given: argparse.Namespace) -> dict[str, Any]:
                 )
             found[name] = entry
             print(name, entry, flush=True)
-    return {"segmenter": given.segmenter, "scenes": found}
+        return {"segmenter": given.segmenter, "scenes": found, "crossings": _crossings(Path(folder), given)}
+
+
+def _crossings(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """People who stand, change places and stand again, in chunks of 2.5 s, of 20 s and 640x480."""
+    alike, unlike = {"skin_tone": 3, "further_skin_tones": (3,)}, {"skin_tone": 2, "further_skin_tones": (5,)}
+    three = {"further_heart_rates": (88, 104), "skin_tone": 3, "further_skin_tones": (3, 3)}
+    kinds: list[tuple[str, dict[str, Any], int]] = [
+        ("two of one tone, 120 px/s", alike, 3),
+        ("two of tones 2 and 5, 120 px/s", unlike, 3),
+        ("two of one tone, 60 px/s", alike | {"walking_speed": 60}, 1),
+        ("two of one tone, 160 px/s", alike | {"walking_speed": 160}, 1),
+        ("two of one tone, 25 px/s: 13 s on the way", alike | {"walking_speed": 25}, 1),
+        ("three of one tone, 120 px/s", three, 1),
+    ]
+    found: dict[str, Any] = {}
+    for name, changes, seeds in kinds:
+        entries: dict[str, list[dict[str, Any]]] = {"face": [], "chroma": []}
+        for seed in range(1, seeds + 1):
+            given_settings: dict[str, Any] = {"heart_rate": 62, "further_heart_rates": (88,), "seed": seed} | changes
+            settings = PhantomSettings(scene="face", motion="crossing", seconds=20, **given_settings)
+            clip = folder / "crossing.mp4"
+            clip.unlink(missing_ok=True)
+            write(settings, clip)
+            truth = list(masks(settings))
+            for segmenter, seen in entries.items():
+                seen.append(_crossed(settings, clip, truth, segmenter))
+                print(name, segmenter, seed, seen[-1], flush=True)
+        found[name] = entries
+    return found
+
+
+def _crossed(settings: PhantomSettings, clip: Path, truth: list[Any], segmenter: str) -> dict[str, Any]:
+    """Whose skin each person's mostly is, frame by frame, and their rates."""
+    result, people, readers = asyncio.run(_people_of(clip, segmenter=segmenter, magnify="none", chunk_seconds=2.5))
+    frames = [mask for reader in readers for mask in reader.frames()]
+    rates = [settings.heart_rate, *settings.further_heart_rates]
+    who, frames_of, wrong, mixed, said = [], [], 0, 0, {}
+    for person, measured in zip(people.people, result.people, strict=True):
+        counts = np.zeros(len(rates), int)
+        skin = []
+        for first, stop, label in person.spans:
+            for frame in range(first, stop):
+                inside = truth[frame][frames[frame].labels == label]
+                skin.append(np.bincount(inside, minlength=len(rates) + 1)[1:])
+                counts[int(skin[-1].argmax())] += 1
+        owner = int(counts.argmax())
+        who.append(owner)
+        frames_of.append(int(counts.sum()))
+        wrong += int(counts.sum() - counts[owner])
+        mixed += sum(int(each[owner]) < 0.95 * int(each.sum()) for each in skin)
+        rate = measured.measurements["heart_rate"]
+        said[f"{rates[owner]:g}"] = round(rate.value, 2) if rate.value is not None else f"refused: {rate.reason}"
+    return {
+        "seed": settings.seed,
+        "everybody_found_once": sorted(who) == list(range(len(rates))),
+        "frames_of_somebody_else_percent": round(100 * wrong / max(sum(frames_of), 1), 2),
+        "frames_with_more_than_5_percent_of_anothers_skin": mixed,
+        "frames": frames_of,
+        "measured_at_truth": said,
+        "warnings": people.warnings,
+    }
 
 
 def serve(given: argparse.Namespace) -> dict[str, Any]:
