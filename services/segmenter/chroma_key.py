@@ -31,10 +31,10 @@ Plane = NDArray[np.uint8]
 DARK, BRIGHT = 20.0, 250.0  # of 0-255: what is darker has no colour, what is brighter may have been clipped
 
 # How far the present colour lies from its average over +- 1 s where something has moved, in levels of OpenCV's U and V.
-# Of the samples inside resting skin 99.9 % stay within 2.1, within 2.9 with a pulse of 2 % or at CRF 28, within 4.0
-# with noise of 4 levels a channel. Where the average is wrong about a hand that sways or a head that turns, and the
-# present colour is not, they are 6-16 apart (medians). No more than the smallest radius of a key that is found by
-# itself (similarity 16): where skin of that colour comes or goes the average is a radius away before it is wrong.
+# 99.9 % of the samples inside resting skin stay within 2.1 levels, within 2.7 with a pulse of 2 % or at CRF 28, 3.8
+# with noise of 4 levels. Where a head turns or a hand sways and the average is wrong they are 10-16 apart (medians;
+# bench/chroma_motion.py). No more than the smallest radius of a key that is found by itself (similarity 16): where
+# skin of that very colour comes or goes, the average is a radius away before it decides wrong.
 MOVED = 4.0
 BRIGHTNESS = 0.25  # what a level of Y counts for in that: a strong pulse changes Y by 3 levels, shadow and hair by tens
 
