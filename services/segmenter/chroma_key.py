@@ -32,7 +32,7 @@ DARK, BRIGHT = 20.0, 250.0  # of 0-255: what is darker has no colour, what is br
 
 # How far the present colour lies from its average over +- 1 s where something has moved, in levels of OpenCV's U and V.
 # 99.9 % of the samples inside resting skin stay within 2.1 levels, within 2.7 with a pulse of 2 % or at CRF 28, 3.8
-# with noise of 4 levels. Where a head turns or a hand sways and the average is wrong they are 10-16 apart (medians;
+# with noise of 4 levels. Where a head turns or a hand sways and the average is wrong they are 9-16 apart (medians;
 # bench/chroma_motion.py). No more than the smallest radius of a key that is found by itself (similarity 16): where
 # skin of that very colour comes or goes, the average is a radius away before it decides wrong.
 MOVED = 4.0
