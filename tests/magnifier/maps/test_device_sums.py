@@ -31,7 +31,7 @@ ALLOWED = frozenset({
     "matmul", "maximum", "minimum", "multiply", "pad", "sqrt", "stack", "subtract", "tensordot", "where", "zeros",
 })  # fmt: skip
 METHODS = frozenset({
-    "astype", "copy", "item", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "transpose", "view",
+    "astype", "copy", "item", "max", "mean", "min", "ravel", "reshape", "sum", "swapaxes", "take", "transpose", "view",
 })  # fmt: skip
 UNARY = ("neg", "invert")
 BINARY = (
