@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
+from magnifier.maps import canonical
 from magnifier.maps.canonical import canonical_sums, drawn_back
 from magnifier.maps.cells import CellBox, cell_sums, skin_cells, whole_box
+from magnifier.maps.gather import shown_frame
 
 pytestmark = pytest.mark.unit
 
@@ -61,3 +64,35 @@ def test_moving_skin_keeps_its_map(clip_of: Any, fields_of: Any) -> None:
     honest = np.nanmax(np.abs(found.by_cell.amplitude[edge] - still.by_cell.amplitude[edge]))
     blurred = np.nanmax(np.abs(smeared.by_cell.amplitude[edge] - still.by_cell.amplitude[edge]))
     assert honest < 0.5 * blurred
+
+
+@pytest.mark.parametrize("side", [2, 4, 8])
+def test_sums_that_are_read_are_those_of_what_is_read(side: int, monkeypatch: Any) -> None:
+    """Skin that turns and grows a little: summed before it is read, or after, a cell holds the same to a per cent."""
+    rng = np.random.default_rng(3)
+    y, u, v = (gaussian_filter(rng.uniform(0, 255, s), 2).astype(np.uint8) for s in ((128, 192), (64, 96), (64, 96)))
+    skin = np.zeros((64, 96), np.uint8)
+    skin[6:58, 6:90] = 1
+    box = CellBox(side, 32 // side, 32 // side, 64 // side, 128 // side)
+    for transform, wrong in (
+        (((1.0, 0.0, 3.3), (0.0, 1.0, -5.2)), 1e-5),
+        (((1.02, 0.03, 1.3), (-0.03, 1.02, 2.2)), 0.02),
+    ):
+        summed = canonical_sums(y, u, v, skin, transform, box)
+        with monkeypatch.context() as patched:
+            patched.setattr(canonical, "_ALMOST", 0.0)
+            each = canonical_sums(y, u, v, skin, transform, box)
+        assert each[0].max() == (side / 2) ** 2
+        assert summed == pytest.approx(each, rel=wrong, abs=wrong)
+
+
+def test_maps_are_drawn_over_a_frame_in_which_the_skin_is_placed(clip_of: Any, identity: Any) -> None:
+    clip = clip_of(size=(96, 64))
+    masks = [
+        replace(mask, instances=[replace(i, transform=identity if n >= 5 else None) for i in mask.instances])
+        for n, mask in enumerate(clip.masks)
+    ]
+    _, read = replace(clip, masks=masks, canonical=(96, 64)).chunk(0)
+    assert shown_frame(clip.plan, clip.pulse, read)[0] == 5
+    _, read = clip.chunk(0)  # skin that is not followed is always where it is
+    assert shown_frame(clip.plan, clip.pulse, read)[0] == 0
