@@ -22,17 +22,19 @@ import numpy as np
 from results import RESULTS, save
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "segmenter" / "face"))
-from face_kit import all_masks, at_index, face_clip, hand, iou, painted, plan_of, smaller
+from face_kit import all_masks, at_index, face_clip, hand, iou, painted, plan_of, smaller, spots
 
 from media.decode import Frame
 from media.planes import planes_of
 from mesh.parameters import Parameters
+from phantom import PhantomSettings
 from segmenter.face import obstruction, segmenter
 from segmenter.face.models import WHEEL, Model, ModelName
 
 CLIP = Path(__file__).parents[2] / "shared" / "clips" / "face.mp4"
 ROUNDS = 15  # of each measurement of speed, in turn: the machine may be busy
 FAST = 40.0  # degrees a second
+TURNED = 28.5  # degrees to each side
 MOTIONS: dict[str, dict[str, Any]] = {
     **{f"sway, tone {tone}": {"skin_tone": tone} for tone in range(1, 7)},
     "sway of 30 px": {"skin_tone": 3, "motion": 30.0},
@@ -81,6 +83,22 @@ def scenes(seconds: float) -> Iterator[dict[str, Any]]:
             row["iou_while_it_turns_fast"] = round(float(overlaps[seen][fast].mean()), 3) if fast.any() else None
         else:
             row["area_at_the_pulse_percent"] = round(100 * at_rate(area / area.mean() - 1, 1.2, clip["fps"]), 3)
+        print(row, flush=True)
+        yield row
+
+
+def places() -> Iterator[dict[str, Any]]:
+    """How well skin keeps its place in the canonical face while the head moves: standard deviations, canonical px."""
+    for motion in ("rotation30", "reorient", "talking"):
+        clip = {"seconds": 4.0, "seed": 0, "skin_tone": 3, "motion": motion, "fps": 30.0}
+        yaw, seen = spots(PhantomSettings(scene="face", **clip))
+        frames, _, plan = face_clip(**clip)
+        ahead = np.abs(yaw) <= TURNED
+        transforms = np.array([mask.instances[0].transform for mask in all_masks(plan, frames)])[ahead]
+        row: dict[str, Any] = {"motion": motion, "turned_by_degrees": round(float(np.ptp(yaw[ahead])), 1)}
+        for name, shown in seen.items():
+            stays = np.einsum("nij,nj->ni", transforms[:, :, :2], shown[ahead]) + transforms[:, :, 2]
+            row[name] = [round(float(value), 2) for value in stays.std(axis=0)]
         print(row, flush=True)
         yield row
 
@@ -186,10 +204,10 @@ def main() -> None:
     """Measure what is asked for."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=4.0)
-    arguments.add_argument("--only", default="scenes,obstruction,speed")
+    arguments.add_argument("--only", default="scenes,places,obstruction,speed")
     given = arguments.parse_args()
     work: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
-        "scenes": lambda: scenes(given.seconds), "obstruction": obstructions, "speed": speed,
+        "scenes": lambda: scenes(given.seconds), "places": places, "obstruction": obstructions, "speed": speed,
     }  # fmt: skip
     made = {name: list(work[name]()) for name in given.only.split(",")}
     path = RESULTS / "faces.json"

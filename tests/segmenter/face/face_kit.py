@@ -17,8 +17,11 @@ from media.masks import FrameMask
 from mesh.contracts import Chunk, Grid, Plan, Recording
 from mesh.parameters import Parameters
 from phantom import PhantomSettings
+from phantom.motion import poses
 from phantom.render import masks as truth_masks
 from phantom.render import render
+from phantom.scenes.face import _forward
+from phantom.wave import TICKS, frame_ticks
 from segmenter.face import segmenter
 from segmenter.face.models import problem
 
@@ -60,6 +63,21 @@ def all_masks(plan: Plan, frames: Sequence[Frame], parts: int = 1, **parameters:
         near = [f for f in frames if times[first] - 1 - 1e-6 <= f.time <= times[last - 1] + 1 + 1e-6]
         found += segmenter.masks(plan, near, int(first), int(last), Parameters(**parameters))
     return found
+
+
+def spots(known: PhantomSettings) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Turn of a phantom's head in each frame, degrees, and where four spots of its skin are, luma px, [n, 2] each."""
+    pose = poses(known, frame_ticks(known) / TICKS, known.width, known.height)
+    half = 0.215 * known.height  # of the head's width, as in phantom.scenes.face
+    found = {}
+    places = {"forehead": (0.0, -0.35), "right_cheek": (-0.5, 0.2), "left_cheek": (0.5, 0.2), "chin": (0.0, 0.75)}
+    for name, (side, height) in places.items():
+        wide = half * np.sqrt(1 - abs(height) ** 2.3)
+        swung = half * float(_forward(np.array(height))) * np.sin(pose.yaw)
+        x = (known.width - 1) / 2 + pose.head[:, 0] + wide * np.sin(np.arcsin(side) + pose.yaw) + swung
+        y = 0.445 * known.height + pose.head[:, 1] + 1.36 * half * height
+        found[name] = np.stack([x, y], axis=1)
+    return np.rad2deg(pose.yaw), found
 
 
 def iou(mask: FrameMask, truth: NDArray[np.uint8]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from face_kit import all_masks, at_index, face_clip, hand, iou, needs_models, painted, plan_of, smaller
+from face_kit import all_masks, at_index, face_clip, hand, iou, needs_models, painted, plan_of, smaller, spots
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,6 @@ from mesh.parameters import Parameters
 from phantom import PhantomSettings
 from phantom.motion import poses
 from phantom.render import render
-from phantom.scenes.face import _forward
 from phantom.wave import TICKS, frame_ticks
 from segmenter.face import canonical, obstruction, segmenter
 from segmenter.face.between import follow
@@ -122,33 +121,16 @@ def test_the_mask_does_not_follow_the_pulse() -> None:
 
 def test_skin_keeps_its_place_in_the_canonical_face_as_the_head_turns() -> None:
     """Spots of the phantom's head, whose place is known exactly, over more than 40 degrees."""
-    given_settings = {"scene": "face", "seconds": 2.0, "seed": 0, "skin_tone": 3, "motion": "rotation30", "fps": 10.0}
-    known = PhantomSettings(**given_settings)
-    pose = poses(known, frame_ticks(known) / TICKS, known.width, known.height)
-    frames, _, plan = face_clip(**{key: value for key, value in given_settings.items() if key != "scene"})
-    half = 0.215 * known.height  # of the head's width, as in phantom.scenes.face
-    spots = {"forehead": (0.0, -0.35), "right_cheek": (-0.5, 0.2), "left_cheek": (0.5, 0.2), "chin": (0.0, 0.75)}
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in spots}
-    canonical_places: dict[str, list[tuple[float, float]]] = {name: [] for name in spots}
-    turned = []
-    for index, mask in enumerate(all_masks(plan, frames)):
-        yaw = float(pose.yaw[index])
-        if abs(np.rad2deg(yaw)) > 25:
-            continue
-        turned.append(np.rad2deg(yaw))
-        (face,) = mask.instances
-        for name, (side, height) in spots.items():
-            wide = half * np.sqrt(1 - abs(height) ** 2.3)
-            swung = half * float(_forward(np.array(height))) * np.sin(yaw)
-            x = 319.5 + pose.head[index, 0] + wide * np.sin(np.arcsin(side) + yaw) + swung
-            y = 0.445 * known.height + pose.head[index, 1] + 1.36 * half * height
-            seen[name].append((x, y))
-            canonical_places[name].append(tuple(canonical.apply(np.array(face.transform), np.array([x, y]))))
-    assert np.ptp(turned) > 40
-    for name in spots:
-        assert np.ptp(np.array(seen[name])[:, 0]) * 168 / 185 > 40  # it moves in the picture …
-        drift = np.std(np.array(canonical_places[name]), axis=0)
-        assert drift.max() < 6  # … and stays in the canonical face, within a few of its 256 px
+    given_settings = {"seconds": 2.0, "seed": 0, "skin_tone": 3, "motion": "rotation30", "fps": 10.0}
+    yaw, seen = spots(PhantomSettings(scene="face", **given_settings))
+    frames, _, plan = face_clip(**given_settings)
+    turned = np.abs(yaw) <= 25
+    assert np.ptp(yaw[turned]) > 40
+    transforms = np.array([mask.instances[0].transform for mask in all_masks(plan, frames)])[turned]
+    for places in seen.values():
+        assert np.ptp(places[turned, 0]) * 168 / 185 > 40  # it moves in the picture …
+        stays = np.einsum("nij,nj->ni", transforms[:, :, :2], places[turned]) + transforms[:, :, 2]
+        assert stays.std(axis=0).max() < 6  # … and stays in the canonical face, within a few of its 256 px
 
 
 def test_the_mask_of_a_turned_head_is_its_face_with_the_ear_and_without_the_neck() -> None:
