@@ -114,13 +114,18 @@ def cover_of(shown: NDArray[np.uint8], yaw: float) -> Cover:
     tall = wide[:, 0::2] + wide[:, 1::2]
     blocks = list((tall[:, :, 0::2] + tall[:, :, 1::2]) / 4.0)
     facing = _facing(2 * CELL, yaw)
-    distance, depth, usual = _compared(blocks, facing)
-    other = (distance > OTHER) & (depth > -_DEEP[1])  # what shines has lost its colour, and nothing covers it
+    u, v, depth, own = _compared(blocks, facing)
+    # Of skin that shines or lies in the shade white light is added or missing: luma changes, chroma does not, and so
+    # their ratio at the same hue. Up to so much is no other colour.
+    along, across = u * own.u + v * own.v, u * own.v - v * own.u
+    white = np.expm1(depth)
+    along -= np.clip(along, np.minimum(white, 0.0), np.maximum(white, 0.0))
+    other = (np.hypot(along, across) > OTHER) & (depth > -_DEEP[1])  # what glares has lost its colour
     lower = facing & _below(2 * CELL)
     return Cover(
         covered=float(other[facing].mean()),
         below=float(other[lower].mean()) if lower.any() else 0.0,
-        brightness=min(usual / 219.0, 1.0),
+        brightness=min(own.level / 219.0, 1.0),
     )
 
 
@@ -145,7 +150,8 @@ def skin_of(shown: Sequence[NDArray[np.uint8]], yaw: float) -> NDArray[np.bool_]
         total += one
     mean = [plane / float(len(shown)) for plane in total]
     facing = _facing(CELL, yaw)
-    distance, depth, _ = _compared(mean, facing)
+    u, v, depth, _ = _compared(mean, facing)
+    distance = np.sqrt(u * u + v * v)
     # the more evenly coloured and lit a face is, the nearer to its own lies what is already something else
     far, deep = (
         max(low, min(_SPREADS * _median(np.abs(values[facing])), high))
@@ -157,16 +163,25 @@ def skin_of(shown: Sequence[NDArray[np.uint8]], yaw: float) -> NDArray[np.bool_]
     return _finer(other / np.clip(beyond / 2, 1.0, _MIXED))
 
 
+@dataclass(frozen=True)
+class _Own:
+    """A face's own colour: the direction of its chroma and its luma."""
+
+    u: float
+    v: float
+    level: float
+
+
 def _compared(
     mean: Sequence[NDArray[np.float64]], facing: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """How far each cell's chroma ratio and the logarithm of its luma lie from the face's own; the face's luma."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], _Own]:
+    """How far each cell's chroma ratios, in parts of the face's, and the logarithm of its luma lie from its own."""
     level = np.maximum(mean[0] - _BLACK, 1.0)
     ratio = [(plane - 128.0) / level for plane in mean[1:]]
     own, usual = [_median(plane[facing]) for plane in ratio], _median(level[facing])
     colorful = max(math.hypot(*own), 1e-3)
     u, v = ((plane - one) / colorful for plane, one in zip(ratio, own, strict=True))
-    return np.sqrt(u * u + v * v), np.log(usual / level), usual
+    return u, v, np.log(usual / level), _Own(own[0] / colorful, own[1] / colorful, usual)
 
 
 def _median(values: NDArray[np.float64]) -> float:

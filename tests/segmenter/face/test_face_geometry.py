@@ -306,6 +306,16 @@ def test_hair_and_cloth_are_no_skin_and_cover_it() -> None:
     assert found.brightness == pytest.approx((150 - 16) / 219, abs=0.15)
 
 
+def test_what_shines_or_lies_in_the_shade_covers_nothing_and_another_hue_does() -> None:
+    """Luma that changes alone, as by a lamp's reflection, takes the ratio of chroma to it along."""
+    for luma in (95, 120, 190, 225):
+        shown = shown_cells()
+        shown[:, :40, 0] = luma
+        assert cover_of(shown).covered < 0.02
+        shown[:, :40, 1:] = 128 + (shown[:, :40, 1:] - 128) * [-1, 1]  # as bright, another hue
+        assert cover_of(shown).covered > 0.2
+
+
 def test_a_side_of_the_face_in_the_shade_is_skin_all_the_same() -> None:
     # over the canonical face; beside it the shade stays as it is
     light = np.clip(np.interp(np.arange(appearance.COLUMNS), [16, 80], [1.0, 0.62]), 0.62, 1)[None, :, None]
