@@ -111,13 +111,10 @@ class Registration:
         Takes x, y, 1 in the template to the picture, samples of the finest level.
     likeness : float
         Normalised correlation of the two over the points that are seen, -1 to 1.
-    seen : float
-        Part of the points that lie inside the picture, 0-1.
     """
 
     matrix: Floats
     likeness: float
-    seen: float
 
 
 _PAIRS = np.triu_indices(PARAMETERS + 2)
@@ -235,16 +232,16 @@ def register(template: Template, picture: Small) -> Registration | None:
     shift = _search(template.search, picture.levels[coarsest])
     turn = np.array([[1.0, 0.0], [0.0, 1.0]])
     at = np.array(template.middle) + scale * np.array(shift)  # where the middle of the skin lies
-    likeness = seen = 0.0
+    likeness = 0.0
     for number in range(coarsest, -1, -1):
         found = _refine(template, number, picture.levels[number], turn, at)
         if found is None:
             return None
-        turn, at, likeness, seen = found
+        turn, at, likeness = found
     if not 1 / _MOST_SCALE < np.hypot(turn[0, 0], turn[1, 0]) < _MOST_SCALE:
         return None
     offset = at - turn @ np.array(template.middle)
-    return Registration(np.concatenate([turn, offset[:, None]], axis=1), likeness, seen)
+    return Registration(np.concatenate([turn, offset[:, None]], axis=1), likeness)
 
 
 def _search(search: _Search, image: Levels) -> tuple[float, float]:
@@ -263,26 +260,24 @@ def _search(search: _Search, image: Levels) -> tuple[float, float]:
 
 def _refine(
     template: Template, number: int, image: Levels, turn: Floats, at: Floats
-) -> tuple[Floats, Floats, float, float] | None:
+) -> tuple[Floats, Floats, float] | None:
     level, scale = template.levels[number], 2.0**number
     height, width = image.shape
     flat = image.ravel()
     reach = template.reach / scale
     place = (at + 0.5) / scale - 0.5
-    likeness = seen = 0.0
     for _ in range(_STEPS[number]):
         x, y = _moved(level, turn, place)
         inside = (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
-        seen = np.count_nonzero(inside) / len(inside)
-        if seen < _LEAST_SEEN:
+        count = int(np.count_nonzero(inside))
+        if count < _LEAST_SEEN * len(inside):
             return None
         shown = _sampled(flat, width, x, y)
-        weight = _weights(shown - level.values, inside)
+        weight = _weights(shown - level.values, inside, count)
         normal = np.empty((PARAMETERS + 2, PARAMETERS + 2))
         normal[_PAIRS] = normal[_PAIRS[::-1]] = np.einsum("ij,j->i", level.products, weight)
         weight *= shown
         target = np.einsum("ij,j->i", level.rows, weight).astype(np.float64)
-        likeness = _correlation(normal, target, float(np.einsum("i,i", weight, shown)))
         try:
             step = np.linalg.solve(normal, target)
         except np.linalg.LinAlgError:
@@ -292,12 +287,15 @@ def _refine(
         moved = step[:PARAMETERS] / step[PARAMETERS]
         # the template would have to be moved by this: the place in the picture by its inverse, composed
         grown, turned = 1 + moved[2] / reach, moved[3] / reach
+        if not 0.5 < grown < 2:
+            return None
         back = np.array([[grown, turned], [-turned, grown]]) / (grown**2 + turned**2)
         turn = turn @ back
         place = place - turn @ moved[:2]
         if np.abs(moved).max() < _ENOUGH[number]:
             break
-    return turn, scale * (place + 0.5) - 0.5, likeness, seen
+    likeness = _correlation(normal, target, float(np.einsum("i,i", weight, shown)))
+    return turn, scale * (place + 0.5) - 0.5, likeness
 
 
 def _moved(level: _Level, turn: Floats, place: Floats) -> tuple[Levels, Levels]:
@@ -326,11 +324,11 @@ def _sampled(flat: Levels, width: int, x: Levels, y: Levels) -> Levels:
     return upper
 
 
-def _weights(difference: Levels, inside: NDArray[np.bool_]) -> Levels:
+def _weights(difference: Levels, inside: NDArray[np.bool_], count: int) -> Levels:
     """How much each point counts: less what does not fit, nothing what is outside."""
     np.abs(difference, out=difference)
     difference *= inside
-    usual = float(np.add.reduce(difference)) / np.count_nonzero(inside)
+    usual = float(np.add.reduce(difference)) / count
     difference *= np.float32(1 / max(_OUTLIER * usual, 1e-3))
     difference *= difference
     difference += np.float32(1)
