@@ -31,7 +31,8 @@ from results import save
 from scipy import ndimage
 
 from magnifier.maps.person_maps import RecordingMaps
-from media.decode import Frame, frames
+from media.color import opencv_chroma_scale
+from media.decode import frames
 from media.masks import MaskReader, read_masks
 from media.pulse_blob import Pulse
 from mesh.contracts import Job, Plan
@@ -98,8 +99,7 @@ def run(path: Path, *, follow: bool, before: str = "overlay", **parameters: Any)
             chunks = {}
             for chunk in plan.chunks:
                 name = blob_name(job, "chunk", chunk.index)
-                content = await read(name)
-                chunks[chunk.index] = Input(name, type("Held", (), {"read": lambda _, c=content: c})())
+                chunks[chunk.index] = Input(name, await read(name))
             return Run(
                 plan, json.loads(await read(blob_name(job, "skin"))), masks,
                 Pulse.from_bytes(await read(blob_name(job, "pulse"))),
@@ -311,9 +311,15 @@ def run_speed(folder: Path) -> dict[str, Any]:
     done = run(clip(settings, folder), follow=True)
     plan, skin = done.plan, done.skin
     times = np.array(plan.pts) / 90000
-    shown: list[Frame] = [f for f in frames(plan, done.chunks, None, 10.0)]
+    shown = list(frames(plan, done.chunks, None, 10.0))
     anchor = Anchor.from_json(skin["anchor"])
-    key = Key(*skin["stored"], 1.0, 1.0, skin["similarity"], exposure_of(plan.recording), clean=True)
+    key = Key(
+        *skin["stored"],
+        *opencv_chroma_scale(plan.recording),
+        skin["similarity"],
+        exposure_of(plan.recording),
+        clean=True,
+    )
     windows = key_windows(times[: len(shown)], 1.0, 3 * 320 * 240)
     best = {"key": np.inf, "key_and_following": np.inf, "following_alone": np.inf}
     size = (settings.width, settings.height)
