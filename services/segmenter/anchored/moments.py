@@ -49,7 +49,7 @@ class Moments:
         Parameters
         ----------
         cells : Cells
-            Of the same frames.
+            Of the same frames; pictures before the first and after the last of them are passed over.
         chroma : tuple of float
             The colour of skin, U, V in OpenCV's units.
         similarity : float
@@ -57,10 +57,11 @@ class Moments:
         cut : bool
             Whether the pieces of the skin are followed by themselves.
         """
-        times = list(self._pictures)
-        if not times:
+        times = [time for time in self._pictures if cells.times[0] <= time <= cells.times[-1]]
+        pictures = [self._pictures[time] for time in times]
+        if not pictures:
             return None
-        shape = next(iter(self._pictures.values())).shape
+        shape = pictures[0].shape
 
         def pieces_at(number: int) -> NDArray[np.int32]:
             at = int(np.searchsorted(cells.times, times[number]))
@@ -70,7 +71,7 @@ class Moments:
             skin = ndimage.median_filter((apart**2).sum(axis=-1) < similarity, 3)
             return _enlarged(find_pieces(skin).cores if cut else skin.astype(np.int32), shape)
 
-        return find_anchor(list(self._pictures.values()), pieces_at, self._size)
+        return find_anchor(pictures, pieces_at, self._size)
 
 
 def _enlarged(pieces: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
