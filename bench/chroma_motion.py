@@ -5,7 +5,8 @@ python bench/chroma_motion.py [--seconds 8]
 Of phantoms of 320x240, with the key that is found on the same skin at rest: how far the present colour lies from its
 average over +- 1 s inside resting skin, and where the average is wrong and the present colour is not; and for each
 threshold, from 0 (the present colour alone) to infinity (the average alone), the overlap with the truth and what of
-the area's change at the pulse's rate the pulse causes (`segmenters.py`).
+the area's change at the pulse's rate the pulse causes (`segmenters.py`), with the same at rates beside it: a codec
+writes what has no pulse differently, too.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from segmenter import chroma_key
 from segmenter.chroma_key import BRIGHTNESS, Key, exposure_of, halved
 from segmenter.key_windows import KeyWindows, key_windows
 
+BESIDE_HZ = (-0.4, -0.25, 0.25, 0.4)  # from the pulse's rate
 THRESHOLDS = (0.0, 2.0, 3.0, 4.0, 5.0, 7.0, np.inf)
 AT_REST: dict[str, dict[str, Any]] = {
     "face": {"scene": "face"},
@@ -132,12 +134,13 @@ def swept(name: str, settings: PhantomSettings, folder: Path) -> dict[str, Any]:
                 np.stack(list(chroma_key.segment(clip, windows, 0, len(clip), key))) > 0 for clip in (shown, still)
             )
             overlap = overlaps(one, truth)
+            changed, hz = areas(one) - areas(other), settings.heart_rate / 60
+            beside = [modulation(changed, times, hz + apart) for apart in BESIDE_HZ]
             found["thresholds"][str(threshold)] = {
                 "iou": round(float(overlap.mean()), 3),
                 "iou_least": round(float(overlap.min()), 3),
-                "area_modulation_by_the_pulse_percent": modulation(
-                    areas(one) - areas(other), times, settings.heart_rate / 60
-                ),
+                "area_modulation_by_the_pulse_percent": modulation(changed, times, hz),
+                "area_modulation_beside_percent": round(float(np.mean(beside)), 3),
             }
     finally:
         chroma_key.MOVED = kept
