@@ -1,6 +1,6 @@
 """Skin that moves, followed: how true its transforms are, what maps gain by them, and what they cost.
 
-    python bench/follow.py phantoms|arteries|rest|speed|all [--folder CLIPS]
+    python bench/follow.py phantoms|arteries|rest|magnified|speed|all [--folder CLIPS]
 
 Clips are phantoms of 640x480, 30 frames a second, 20 s, amplitude 0.5 %, x264 CRF 18, found by their colour and run
 through the stages of a job: once with skin followed however little it moves, once as if it rested. A phantom's hand or
@@ -21,16 +21,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import av
 import numpy as np
 from maps import COMMON, patch_means, pooled
 from results import save
 from scipy import ndimage
 
 from magnifier.maps.person_maps import RecordingMaps
+from magnifier.stages import CLIP
 from media.color import opencv_chroma_scale
 from media.decode import frames
 from media.masks import MaskReader, read_masks
@@ -38,10 +41,12 @@ from media.pulse_blob import Pulse
 from mesh.contracts import Job, Plan
 from mesh.executor import LocalExecutor
 from mesh.graph import blob_name
-from mesh.names import upload_name
+from mesh.names import file_index, upload_name
 from mesh.parameters import Parameters
 from mesh.stages import Input
 from phantom import PhantomSettings, maps_of, truth_of, write
+from phantom.render import masks as true_masks
+from phantom.render import render
 from phantom.scenes.wrist import ARTERY_WIDTH, profile, vessels
 from segmenter.anchored.anchor import Anchor
 from segmenter.anchored.follower import Follower
@@ -123,8 +128,8 @@ def clip(settings: PhantomSettings, folder: Path) -> Path:
 def transforms(done: Run) -> list[Any]:
     """Of the largest instance of every frame; None where it has none."""
     found = []
-    for masks in done.masks:
-        for instances in masks.instances:
+    for chunk in done.masks:
+        for instances in chunk.instances:
             one = max(instances, key=lambda i: (i.box[2] - i.box[0]) * (i.box[3] - i.box[1]), default=None)
             found.append(None if one is None else one.transform)
     return found
@@ -305,6 +310,47 @@ def run_rest(folder: Path) -> dict[str, Any]:
     return {"still": rows}
 
 
+def magnified(path: Path, *, follow: bool, **parameters: Any) -> bytes:
+    """The magnified clip of a job."""
+
+    async def work() -> bytes:
+        executor = LocalExecutor(workers=1)
+        try:
+            await executor.store.create(upload_name("rec"), path)
+            given = Parameters(segmenter="chroma", maps=False, luma=True, **parameters)
+            job = Job(id="job", recording="rec", parameters=given, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+            await executor.run(job)
+            return await executor.store.read(blob_name(job, "video", file_index(CLIP)))
+        finally:
+            executor.close()
+
+    with following(follow):
+        return asyncio.run(work())
+
+
+def run_magnified(folder: Path) -> dict[str, Any]:
+    """A hand that sways by 20 px, magnified: PSNR over its skin against the ideal, 3 s in the middle of 8."""
+    settings = PhantomSettings(scene="hand", seed=SEED, motion=20.0, **COMMON | {"seconds": 8})
+    path, gain = clip(settings, folder), 20.0
+    shown = range(75, 165)
+    ideal = [frame.y for frame in render(settings, gain) if frame.index in shown]
+    skin = [mask.repeat(2, axis=0).repeat(2, axis=1) > 0 for n, mask in enumerate(true_masks(settings)) if n in shown]
+
+    def apart(source: Any) -> float:
+        with av.open(source) as container:
+            luma = [f.to_ndarray()[: settings.height] for n, f in enumerate(container.decode(video=0)) if n in shown]
+        square = [np.square(a.astype(float) - b)[s].mean() for a, b, s in zip(luma, ideal, skin, strict=True)]
+        return round(float(10 * np.log10(255**2 / np.mean(square))), 2)
+
+    rows = {"nothing done": apart(str(path))}
+    for method in ("uniform", "patch", "eulerian-colour"):
+        for follow in (True, False):
+            name = f"{method}, {'followed' if follow else 'not followed'}"
+            rows[name] = apart(BytesIO(magnified(path, follow=follow, magnify=method, gain=gain)))
+            print(name, rows[name], flush=True)
+    return {"gain": gain, "psnr_db_over_skin": rows}
+
+
 def run_speed(folder: Path) -> dict[str, Any]:
     """The masks of ten seconds at 640x480 without decoding, processor time, best of seven interleaved runs."""
     settings = PhantomSettings(scene="wrist", seed=SEED, motion=20.0, **COMMON)
@@ -350,10 +396,13 @@ def run_speed(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["phantoms", "arteries", "rest", "speed", "all"])
+    parser.add_argument("what", choices=["phantoms", "arteries", "rest", "magnified", "speed", "all"])
     parser.add_argument("--folder", type=Path, help="where to put the clips while they are needed")
     given = parser.parse_args()
-    runs = {"phantoms": run_phantoms, "arteries": run_arteries, "rest": run_rest, "speed": run_speed}
+    runs = {
+        "phantoms": run_phantoms, "arteries": run_arteries, "rest": run_rest, "magnified": run_magnified,
+        "speed": run_speed,
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         for name, work in runs.items():
             if given.what in (name, "all"):
