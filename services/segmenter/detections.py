@@ -15,6 +15,9 @@ _COLOUR_LEVELS = np.array([24.0, 10.0, 10.0])  # differences in Y, U, V that cou
 _FILLS = 0.73  # of the side of the canonical frame: root of a face's width times height there
 
 
+Edges = tuple[float, float, float, float]
+
+
 @dataclass
 class Place:
     """Where something is in a frame: middle and size in luma pixels."""
@@ -35,11 +38,10 @@ class Place:
         return self.x, self.y, self.width, self.height
 
     @property
-    def edges(self) -> NDArray[np.float64]:
+    def edges(self) -> Edges:
         """Left, right, top and bottom."""
-        return np.array(
-            [self.x - self.width / 2, self.x + self.width / 2, self.y - self.height / 2, self.y + self.height / 2]
-        )
+        across, along = self.width / 2, self.height / 2
+        return self.x - across, self.x + across, self.y - along, self.y + along
 
     def overlap(self, other: Place) -> float:
         """Area that both cover."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from media.people import Span
-from segmenter.detections import Detection, Place, colour_difference
+from segmenter.detections import Detection, Edges, Place, colour_difference
 
 LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
 MOST_SHARED_S = 4.0  # for so long who is seen as one with another, or hidden behind one, is believed to walk on
@@ -48,8 +48,8 @@ class Track:
     Attributes
     ----------
     spans : list of [first frame, frame after the last, label]
-    edge_speeds : float64[4]
-        Of left, right, top and bottom, px/s.
+    edges, edge_speeds : tuple of float
+        Left, right, top and bottom of its last detection, px, and how they move, px/s.
     shared, shared_s : Place or None, float
         Where and when its last detection was, where that showed another track's skin as well.
     hidden_s : float
@@ -72,8 +72,8 @@ class Track:
     colour: NDArray[np.float64] | None
     cell: int
     spans: list[list[int]] = field(default_factory=list)
-    edges: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
-    edge_speeds: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+    edges: Edges = (0.0, 0.0, 0.0, 0.0)
+    edge_speeds: Edges = (0.0, 0.0, 0.0, 0.0)
     shared: Place | None = None
     shared_s: float = -math.inf
     hidden_s: float = -math.inf
@@ -97,8 +97,8 @@ class Track:
         A neck that comes and goes below a face moves the middle of the box, but one edge alone; so does somebody who
         steps before it.
         """
-        left, right, top, bottom = self.edge_speeds.tolist()
-        return sorted((left, right, 0.0))[1], sorted((top, bottom, 0.0))[1]
+        left, right, top, bottom = self.edge_speeds
+        return _common(left, right), _common(top, bottom)
 
     def expected(self, time: float) -> Place:
         """Where it should be: on at its last velocity, which fades while nothing is seen.
@@ -118,7 +118,15 @@ class Track:
         new, old = found.place, self.place
         edges = new.edges
         if not touching:
-            self.edge_speeds = self.edge_speeds + part * ((edges - self.edges) / passed - self.edge_speeds)
+            l0, r0, t0, b0 = self.edges
+            l1, r1, t1, b1 = edges
+            left, right, top, bottom = self.edge_speeds
+            self.edge_speeds = (
+                left + part * ((l1 - l0) / passed - left),
+                right + part * ((r1 - r0) / passed - right),
+                top + part * ((t1 - t0) / passed - top),
+                bottom + part * ((b1 - b0) / passed - bottom),
+            )
         self.edges = edges
         part = 1 - math.exp(-passed / _SIZE_S)
         self.place = Place(
@@ -169,6 +177,11 @@ class Track:
     def label(self) -> int:
         """In its last frame."""
         return self.spans[-1][2]
+
+
+def _common(one: float, other: float) -> float:
+    """The smaller of two speeds of one direction; 0 for opposite ones."""
+    return 0.0 if one * other <= 0 else min(one, other, key=abs)
 
 
 def link_cost(expected: Place, colour: NDArray[np.float64] | None, found: Detection, lost_s: float) -> float:
@@ -256,8 +269,9 @@ class Tracker:
             for one in [track, *both] if both else []:
                 one.shared, one.shared_s = detection.place, time
             if not both:
-                near = [one.place for k, one in enumerate(found) if k != j] + [expected[k] for k in others]
-                track.add(frame, time, detection, cell, any(_touch(detection.place, place) for place in near))
+                touching = any(_touch(detection.place, one.place) for one in found if one is not detection)
+                touching = touching or any(_touch(detection.place, expected[k]) for k in others)
+                track.add(frame, time, detection, cell, touching)
         self._alive += [Track.begin(frame, time, one, cell) for j, one in enumerate(found) if j not in taken]
 
     def finish(self) -> list[Track]:
@@ -283,6 +297,8 @@ def _may_be_hidden(lost: Track, seen: Track) -> bool:
 
 
 def _touch(one: Place, other: Place) -> bool:
+    if abs(one.x - other.x) >= (one.width + other.width) / 2:
+        return False
     return one.overlap(other) > TOUCHING * min(one.size, other.size) ** 2
 
 
