@@ -125,11 +125,9 @@ def overlaps(labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (one & other).sum(axis=(1, 2)) / np.maximum((one | other).sum(axis=(1, 2)), 1)
 
 
-def without_pulse(settings: PhantomSettings, clip: Path, parameters: dict[str, Any], ran: Ran) -> np.ndarray | None:
-    """Areas of the masks of the same phantom without a pulse, with the same key; None where there was none."""
+def without_pulse(settings: PhantomSettings, clip: Path, parameters: dict[str, Any], ran: Ran) -> np.ndarray:
+    """Areas of the masks of the same phantom without a pulse, with the same key."""
     if parameters["segmenter"] == "chroma":
-        if ran.skin["chroma"] is None:
-            return None
         similarity = parameters.get("chroma_similarity", ran.skin["similarity"])
         parameters = {"segmenter": "chroma", "skin_chroma": ran.skin["chroma"], "chroma_similarity": similarity}
     write(settings.model_copy(update={"amplitude": 0.0}), clip)
@@ -140,48 +138,52 @@ def measured(settings: PhantomSettings, clip: Path, parameters: dict[str, Any]) 
     """Figures of one segmenter on one phantom; `clip` is where that is."""
     write(settings, clip)
     ran = run(clip, **parameters)
+    if not ran.labels.any():
+        return {"no_skin": ran.skin["reason"]}
     times = np.arange(len(ran.labels)) / ran.plan.recording.fps
     truth = np.stack(list(masks(settings, heads=parameters["segmenter"] == "face"))) > 0
     overlap, area, hz = overlaps(ran.labels, truth), areas(ran.labels), settings.heart_rate / 60
-    still = without_pulse(settings, clip, parameters, ran)
-    rate = ran.rate
+    still, rate = without_pulse(settings, clip, parameters, ran), ran.rate
     return {
         "iou": round(float(overlap.mean()), 3),
         "iou_least": round(float(overlap.min()), 3),
         "area_modulation_percent": modulation(area, times, hz),
         "area_modulation_of_the_truth_percent": modulation(areas(truth), times, hz),
-        "area_modulation_by_the_pulse_percent": None if still is None else modulation(area - still, times, hz),
+        "area_modulation_by_the_pulse_percent": modulation(area - still, times, hz),
         "snr_db": None if ran.snr_db is None else round(ran.snr_db, 1),
         "rate_error_bpm": None if rate is None else round(abs(rate - settings.heart_rate), 2),
     }
 
 
 def compare(settings: Sequence[PhantomSettings], folder: Path, tones: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """The automatic key on some phantoms, all others on those of some tones; the figures so far, after each clip."""
+    """The automatic key on some phantoms, all others on those of some tones and on what sways; the figures so far."""
     found: dict[str, Any] = {}
     for one in settings:
-        moving = ", sways" if isinstance(one.motion, float) else f", {one.motion}"
-        name = f"{one.scene}, tone {one.skin_tone}" + ("" if one.motion == SWAY_PX else moving)
+        sways = isinstance(one.motion, float) and one.motion != SWAY_PX
+        name = f"{one.scene}, tone {one.skin_tone}"
+        name += ", sways" if sways else "" if one.motion == SWAY_PX else f", {one.motion}"
         for way, parameters in ways(one.scene, one.width, one.height).items():
-            if way == "chroma, automatic" or one.skin_tone in tones:
+            # what sways shows a pulse to a click sooner than by itself
+            if way == "chroma, automatic" or one.skin_tone in tones or sways:
                 found.setdefault(way, {})[name] = measured(one, folder / "clip.mp4", parameters)
                 print(name, way, found[way][name], flush=True)
         yield {way: _summary(figures) | {"clips": figures} for way, figures in found.items()}
 
 
 def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    rows = list(figures.values())
+    rows = [row for row in figures.values() if "no_skin" not in row]
+    if not rows:
+        return {"skin_found": 0, "of": len(figures)}
     snr = [row["snr_db"] for row in rows if row["snr_db"] is not None]
     return {
+        "skin_found": len(rows),
         "iou_mean": round(float(np.mean([row["iou"] for row in rows])), 3),
         "iou_least_of_a_clip": min(row["iou"] for row in rows),
         "area_modulation_most_percent": max(row["area_modulation_percent"] for row in rows),
-        "area_modulation_by_the_pulse_most_percent": max(
-            row.get("area_modulation_by_the_pulse_percent") or 0.0 for row in rows
-        ),
+        "area_modulation_by_the_pulse_most_percent": max(row["area_modulation_by_the_pulse_percent"] for row in rows),
         "snr_db_median": round(float(np.median(snr)), 1) if snr else None,
         "answered": sum(row["rate_error_bpm"] is not None for row in rows),
-        "of": len(rows),
+        "of": len(figures),
     }
 
 
