@@ -150,6 +150,8 @@ def test_another_gain_reuses_everything_but_segments_and_result() -> None:
         ({"chunk_seconds": 2.0}, "split"),
         ({"skin_chroma": (110.0, 150.0)}, "skin"),
         ({"chroma_similarity": 50.0}, "skin"),
+        ({"key": "per_frame"}, "skin"),
+        ({"compat": "2012", "magnify": "eulerian-colour"}, "field"),
         ({"patch_size": 32}, "trace"),
         ({"method": "green"}, "pulse"),
         ({"crf": 20}, "segment"),
