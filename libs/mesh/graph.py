@@ -170,7 +170,7 @@ STAGES: dict[str, Stage] = {
             _mask,
             version=6,
         ),
-        Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=2),
+        Stage("people", "segmenter", False, ("skin_box",), ("mask",), _people, version=3),
         Stage("trace", "ppg", True, ("patch_size",), ("mask",), _trace, version=2),
         Stage(
             "pulse",

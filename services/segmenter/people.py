@@ -93,7 +93,9 @@ def link_people(
         warnings += _out_of_sight(str(number), spans, times)
         if shown < frames:
             left_out = "1 frame was" if frames - shown == 1 else f"{frames - shown} frames were"
-            warnings.append(f"person {number}: {left_out} left out, in which another face touches theirs")
+            warnings.append(
+                f"person {number}: {left_out} left out, in which another face touches theirs or hides a part of it"
+            )
     return People(people, warnings)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from media.people import Span
+from segmenter.alone import Alone
 from segmenter.detections import Detection, Edges, Place, colour_difference
 
 LOST_S = 1.5  # a track that nothing was assigned to for so long has ended
@@ -29,8 +30,8 @@ MOST_COST = 2.2
 SHARED_GROWTH, SHARED_PART = 1.3, 0.6  # a detection that grew so, over a lost track's place, shows two
 UNSURE = 0.3  # a face that fits another lost track nearly as well may be either's
 HIDDEN_PART = 0.4  # of where a lost track should be: who covers it hides it
+GONE_S, BACK_S = 0.2, 0.5  # who was out of sight for so long may be half hidden for so long
 TOUCHING = 0.3  # of the smaller of two places that both cover: then edges and points are those of both
-MIXED = (0.6, 1.08)  # of the skin that a face had before it touched another: less or more is not its own alone
 SHARED_S, SHARED_AREA = 0.5, 0.25  # if that track was seen for so long, and has so much of the other's skin
 JOIN_REACH, JOIN_REACH_PER_S, MOST_JOIN_REACH = 1.0, 0.5, 3.0
 JOIN_COST = 2.5
@@ -58,10 +59,12 @@ class Track:
         Times of its first and last frame.
     frames, area, confidence
         How many, and sums over them.
-    own_area : float
-        Chroma samples of a face while it touches no other, lately.
-    touched : list of (int, float)
-        Frames in which it does, and its samples over those.
+    back_s : float
+        When it was last seen again.
+    alone : Alone or None
+        A face while it touches no other, lately.
+    touched : list of (int, Detection, Alone or None)
+        Frames in which it does, or has just come back, what was found there, and what it showed alone until then.
     """
 
     start_s: float
@@ -80,14 +83,15 @@ class Track:
     frames: int = 0
     area: float = 0.0
     confidence: float = 0.0
-    own_area: float = 0.0
-    touched: list[tuple[int, float]] = field(default_factory=list)
+    back_s: float = -math.inf
+    alone: Alone | None = None
+    touched: list[tuple[int, Detection, Alone | None]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, frame: int, time: float, found: Detection, cell: int) -> Track:
+    def begin(cls, frame: int, time: float, found: Detection, cell: int, touching: bool = False) -> Track:
         """A track that starts with a detection."""
         track = cls(time, time, found.place, found.place, found.colour, found.colour, cell, edges=found.place.edges)
-        track._note(frame, found)
+        track._note(frame, time, found, touching, 1.0)
         return track
 
     @property
@@ -136,14 +140,16 @@ class Track:
             part = 1 - math.exp(-passed / _COLOUR_S)
             self.colour = found.colour if self.colour is None else self.colour + part * (found.colour - self.colour)
             self.first_colour = self.colour if self.first_colour is None else self.first_colour
-        if found.framed and touching and self.own_area:
-            self.touched.append((frame, found.area / self.own_area))
-        elif found.framed and not touching:
-            self.own_area = found.area if not self.own_area else self.own_area + part * (found.area - self.own_area)
+        if passed > GONE_S:
+            self.back_s = time
         self.end_s, self.cell, self.shared = time, cell, None
-        self._note(frame, found)
+        self._note(frame, time, found, touching, 1 - math.exp(-passed / _COLOUR_S))
 
-    def _note(self, frame: int, found: Detection) -> None:
+    def _note(self, frame: int, time: float, found: Detection, touching: bool, part: float) -> None:
+        if found.framed and (touching or time - self.back_s < BACK_S):
+            self.touched.append((frame, found, self.alone))
+        elif found.framed:
+            self.alone = self.alone.towards(found, part) if self.alone else Alone(found.area, found.colour)
         if self.spans and self.spans[-1][1:] == [frame, found.label]:
             self.spans[-1][1] = frame + 1
         else:
@@ -161,7 +167,8 @@ class Track:
         """
         if 2 * len(self.touched) > self.frames:
             return set()
-        return {frame for frame, part in self.touched if not MIXED[0] <= part <= MIXED[1]}
+        touched = [(frame, found, before or self.alone) for frame, found, before in self.touched]
+        return {frame for frame, found, alone in touched if alone is not None and not alone.holds(found)}
 
     @property
     def known_s(self) -> float:
@@ -269,10 +276,10 @@ class Tracker:
             for one in [track, *both] if both else []:
                 one.shared, one.shared_s = detection.place, time
             if not both:
-                touching = any(_touch(detection.place, one.place) for one in found if one is not detection)
-                touching = touching or any(_touch(detection.place, expected[k]) for k in others)
+                touching = _touches(detection, found) or any(_touch(detection.place, expected[k]) for k in others)
                 track.add(frame, time, detection, cell, touching)
-        self._alive += [Track.begin(frame, time, one, cell) for j, one in enumerate(found) if j not in taken]
+        for fresh in (detection for j, detection in enumerate(found) if j not in taken):
+            self._alive.append(Track.begin(frame, time, fresh, cell, _touches(fresh, found)))
 
     def finish(self) -> list[Track]:
         """All tracks, in order of their first frames."""
@@ -294,6 +301,11 @@ def _assigned(costs: NDArray[np.float64], most: float) -> list[tuple[int, int]]:
 def _may_be_hidden(lost: Track, seen: Track) -> bool:
     """Whether a track that nothing was found for is somebody: a neck that a shadow cut off for a moment is not."""
     return lost.end_s - lost.start_s >= SHARED_S and lost.mean_area >= SHARED_AREA * seen.mean_area
+
+
+def _touches(detection: Detection, found: Sequence[Detection]) -> bool:
+    """Whether another detection of the same frame does."""
+    return any(_touch(detection.place, one.place) for one in found if one is not detection)
 
 
 def _touch(one: Place, other: Place) -> bool:

@@ -18,12 +18,14 @@ REGIONS = {"forehead": ((80.0, 30.0), (170.0, 30.0), (170.0, 70.0))}
 TONE = (150.0, 110.0, 148.0)
 
 
-def face(label: int, x: float, wide: float = 110.0, more: float = 0.0, area: float = 4000.0) -> Instance:
+def face(
+    label: int, x: float, wide: float = 110.0, more: float = 0.0, area: float = 4000.0, tone: tuple[float, ...] = TONE
+) -> Instance:
     """A face whose mesh lies at x; its box reaches `more` px further to the right, over somebody else's skin."""
     scale = 186.0 / wide
     transform = ((scale, 0.0, 128 - scale * x), (0.0, scale, 128 - scale * 240))
     box = (round(x - wide / 2), 180, round(x + wide / 2 + more), 300)
-    signs = {AREA: area, **dict(zip(COLOUR, TONE, strict=True))}
+    signs = {AREA: area, **dict(zip(COLOUR, tone, strict=True))}
     return Instance(label, box, 0.9, transform, signs)
 
 
@@ -83,12 +85,32 @@ def test_frames_in_which_a_face_takes_in_another_are_left_out_and_said() -> None
     for person in found.people:
         assert [bool(label_at(person.spans, frame)) for frame in (129, 130, 149, 150)] == [True, False, False, True]
     said = [text for text in found.warnings if "another face touches" in text]
-    assert said == [f"person {k}: 20 frames were left out, in which another face touches theirs" for k in (1, 2)]
+    assert said == [
+        f"person {k}: 20 frames were left out, in which another face touches theirs or hides a part of it"
+        for k in (1, 2)
+    ]
     # a face alone may come nearer and grow; and two who always touch are taken as they are
     alone = [[face(1, 240, wide=110 + frame / 6, area=4000 + 20 * frame)] for frame in range(len(times))]
     assert link_people(masks(alone), times).people[0].frames == len(times)
     always = [[face(1, 240, area=4000 + 2000 * (frame > 250)), face(2, 310)] for frame in range(len(times))]
     assert [person.frames for person in link_people(masks(always), times).people] == [len(times)] * 2
+
+
+def test_who_comes_back_half_hidden_is_left_out_until_their_colour_is_their_own() -> None:
+    times = np.arange(round(10 * FPS)) / FPS
+    frames: list[list[Instance]] = []
+    for frame in range(len(times)):
+        away, hair = 100 <= frame < 120, 120 <= frame < 124
+        shown = face(1, 240, area=3000, tone=(128.0, 113.0, 145.0)) if hair else face(1, 240)
+        frames.append([] if away else [shown])
+    found = link_people(masks(frames), times)
+    assert found.people[0].spans == ((0, 100, 1), (124, len(times), 1))
+    assert (
+        "person 1: 4 frames were left out, in which another face touches theirs or hides a part of it" in found.warnings
+    )
+    # the light may change while somebody is away, and who changes in plain sight is followed
+    later = [[face(1, 240, tone=(128.0, 113.0, 145.0) if frame >= 200 else TONE)] for frame in range(len(times))]
+    assert link_people(masks(later), times).people[0].frames == len(times)
 
 
 def test_a_neck_that_comes_and_goes_is_nobody_and_moves_nobody() -> None:
