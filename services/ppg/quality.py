@@ -35,6 +35,9 @@ _PEAK_DB = 3.0  # SNR of something periodic
 _SHARED_DB = -3.0  # of the skin's change, in the rest of the picture
 _MOVED = 0.3  # log10 of pixels: 2 px
 _SHORT_S = 20.0
+# Skin that moves so far (log10 of pixels: 5 px) and so much in step with the rate may be all there is to it, as where a
+# head is turned every second: then half of the doubt is allowed.
+_FAR_MOVED, _IN_STEP = 0.7, 0.4
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,13 @@ class Evidence:
     def probability(self) -> float:
         """That the best candidate is right; 0 where there is none."""
         return float(contested(probability(self.signs, self.gate), self.against)) if self.signs else 0.0
+
+    @property
+    def wanted(self) -> float:
+        """The probability from which on an answer is given: the gate's, and more where skin moves in step with it."""
+        least = self.gate.least_probability
+        moves = self.signs.get("log_motion", -2.0) > _FAR_MOVED and self.signs.get("motion", 0.0) > _IN_STEP
+        return (1 + least) / 2 if moves else least
 
 
 def gate_of(signals: Signals) -> Gate:
@@ -143,10 +153,9 @@ def refusal(evidence: Evidence) -> str | None:
     fault = recording_at_fault(evidence.seconds, evidence.fps, evidence.skin_frames)
     if fault is not None:
         return fault
-    trust = evidence.probability
-    if trust >= evidence.gate.least_probability:
+    trust, wanted = evidence.probability, evidence.wanted
+    if trust >= wanted:
         return None
-    wanted = evidence.gate.least_probability
     return f"{_cause(evidence)} (no clear pulse: {100 * trust:.0f} % sure of {100 * wanted:.0f} %)"
 
 

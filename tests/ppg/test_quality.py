@@ -78,6 +78,19 @@ def test_motion_and_flicker_are_named():
     assert refusal(evidence({})) is not None
 
 
+def test_skin_that_moves_far_in_step_with_the_rate_is_trusted_with_half_the_doubt():
+    least = PICTURE.least_probability
+    moving = CLEAR | {"log_motion": 0.9, "motion": 0.6}
+    assert evidence(moving).wanted == pytest.approx((1 + least) / 2)
+    for still in ({"log_motion": 0.6}, {"motion": 0.3}):
+        assert evidence(moving | still).wanted == least
+    # between the two limits the same answer is given or not
+    trust = (least + (1 + least) / 2) / 2
+    rival = next(r for r in np.linspace(0, 1, 20001) if evidence(moving, against=r).probability < trust)
+    assert "hold still" in refusal(evidence(moving, against=rival))
+    assert refusal(evidence(moving | {"motion": 0.3}, against=0.0)) is None
+
+
 def test_a_good_recording_is_not_at_fault():
     assert recording_at_fault(10.0, 30.0, 1.0) is None
 
