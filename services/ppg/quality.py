@@ -36,8 +36,9 @@ _SHARED_DB = -3.0  # of the skin's change, in the rest of the picture
 _MOVED = 0.3  # log10 of pixels: 2 px
 _SHORT_S = 20.0
 # Skin that moves so far (log10 of pixels: 5 px) and so much in step with the rate may be all there is to it, as where a
-# head is turned every second: then half of the doubt is allowed.
-_FAR_MOVED, _IN_STEP = 0.7, 0.4
+# head is turned every second. Blood shows in the green of all patches, shading does not: where they share no more of it
+# than this, half of the doubt is allowed.
+_FAR_MOVED, _IN_STEP, _UNSHARED = 0.7, 0.4, 0.1
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,12 @@ class Evidence:
 
     @property
     def wanted(self) -> float:
-        """The probability from which on an answer is given: the gate's, and more where skin moves in step with it."""
-        least = self.gate.least_probability
-        moves = self.signs.get("log_motion", -2.0) > _FAR_MOVED and self.signs.get("motion", 0.0) > _IN_STEP
-        return (1 + least) / 2 if moves else least
+        """The probability from which on an answer is given: the gate's, and more where it may be motion alone."""
+        least, signs = self.gate.least_probability, self.signs
+        moves = signs.get("log_motion", -2.0) > _FAR_MOVED and signs.get("motion", 0.0) > _IN_STEP
+        # 0 of both: too few patches were seen throughout, and could not be asked
+        unshared = signs.get("patches_colour", 0.0) > 0 and signs.get("patches_green", 1.0) < _UNSHARED
+        return (1 + least) / 2 if moves and unshared else least
 
 
 def gate_of(signals: Signals) -> Gate:

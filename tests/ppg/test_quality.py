@@ -78,17 +78,19 @@ def test_motion_and_flicker_are_named():
     assert refusal(evidence({})) is not None
 
 
-def test_skin_that_moves_far_in_step_with_the_rate_is_trusted_with_half_the_doubt():
+def test_a_rate_in_step_with_motion_that_patches_share_no_green_of_needs_half_the_doubt():
     least = PICTURE.least_probability
-    moving = CLEAR | {"log_motion": 0.9, "motion": 0.6}
+    moving = CLEAR | {"log_motion": 0.9, "motion": 0.6, "patches_green": 0.02}
     assert evidence(moving).wanted == pytest.approx((1 + least) / 2)
-    for still in ({"log_motion": 0.6}, {"motion": 0.3}):
-        assert evidence(moving | still).wanted == least
+    for other in ({"log_motion": 0.6}, {"motion": 0.3}, {"patches_green": 0.3}, {"patches_colour": 0.0}):
+        assert evidence(moving | other).wanted == least
     # between the two limits the same answer is given or not
-    trust = (least + (1 + least) / 2) / 2
-    rival = next(r for r in np.linspace(0, 1, 20001) if evidence(moving, against=r).probability < trust)
-    assert "hold still" in refusal(evidence(moving, against=rival))
-    assert refusal(evidence(moving | {"motion": 0.3}, against=0.0)) is None
+    assert evidence(moving).probability > (1 + least) / 2
+    trust = (3 + least) / 4 - (1 - least) / 2
+    assert least < trust < (1 + least) / 2
+    against = next(r for r in np.linspace(0, 1, 20001) if evidence(moving, against=r).probability < trust)
+    assert "hold still" in refusal(evidence(moving, against=against))
+    assert refusal(evidence(moving | {"motion": 0.3}, against=against)) is None
 
 
 def test_a_good_recording_is_not_at_fault():
