@@ -136,14 +136,14 @@ class Track:
         self.place = Place(
             new.x, new.y, old.width + part * (new.width - old.width), old.height + part * (new.height - old.height)
         )
+        part = 1 - math.exp(-passed / _COLOUR_S)
         if found.colour is not None:
-            part = 1 - math.exp(-passed / _COLOUR_S)
             self.colour = found.colour if self.colour is None else self.colour + part * (found.colour - self.colour)
             self.first_colour = self.colour if self.first_colour is None else self.first_colour
         if passed > GONE_S:
             self.back_s = time
         self.end_s, self.cell, self.shared = time, cell, None
-        self._note(frame, time, found, touching, 1 - math.exp(-passed / _COLOUR_S))
+        self._note(frame, time, found, touching, part)
 
     def _note(self, frame: int, time: float, found: Detection, touching: bool, part: float) -> None:
         if found.framed and (touching or time - self.back_s < BACK_S):

@@ -49,9 +49,7 @@ def canonical_sums(
     return sums
 
 
-def _summed_and_read(
-    planes: NDArray[np.float32], transform: Transform, box: CellBox
-) -> NDArray[np.float32]:  # fmt: skip
+def _summed_and_read(planes: NDArray[np.float32], transform: Transform, box: CellBox) -> NDArray[np.float32]:
     """Sums over squares of the picture as large as a cell, read once for each cell, where its middle came from.
 
     Of a transform that only shifts this is the sum of what is read at each of the cell's samples. One that turns or
