@@ -13,6 +13,7 @@ from media.masks import FrameMask, Transform
 from segmenter.anchored.anchor import Anchor
 from segmenter.anchored.pictures import factor, reduced, small_picture
 from segmenter.anchored.registration import Registration, register
+from segmenter.face.canonical import inverse
 from segmenter.frames import IndexedPicture
 
 _PLACES = 64  # of each piece that are looked up in the mask
@@ -117,10 +118,10 @@ def to_anchor(matrix: NDArray[np.float64], side: int) -> Transform:
     Transform
         From the frame to the anchor; pixel centres lie at whole numbers.
     """
-    back = np.linalg.inv(matrix[:, :2])
     corner = (side - 1) / 2  # the middle of the first sample
-    offset = corner - back @ (side * matrix[:, 2] + corner)
-    rows = np.concatenate([back, offset[:, None]], axis=1).tolist()
+    linear = matrix[:, :2]
+    offset = side * matrix[:, 2] + corner - linear.sum(axis=1) * corner
+    rows = inverse(np.concatenate([linear, offset[:, None]], axis=1)).tolist()
     (a, b, x), (c, d, y) = ([round(v, n) for v, n in zip(row, _DECIMALS, strict=True)] for row in rows)
     return ((a, b, x), (c, d, y))
 
